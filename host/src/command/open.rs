@@ -1,0 +1,95 @@
+//! Opening the registry as the command line, the environment and `windlass.toml` say.
+
+use std::{env, path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::State;
+use crate::{
+    bundled::Bundled,
+    config::Config,
+    registry::{self, Places, Registry},
+};
+
+/// What to open.
+#[derive(Args, Clone)]
+pub struct Opening {
+    /// The configuration [default: ~/.config/windlass/windlass.toml, if it is there].
+    #[arg(long, env = "WINDLASS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    pub state: State,
+    /// Only these of the bundled plugins.
+    #[arg(long, env = "WINDLASS_PLUGINS", value_delimiter = ',', value_name = "NAMES")]
+    plugins: Option<Vec<String>>,
+    /// One more plugin: a WebAssembly component. May be repeated.
+    #[arg(long = "plugin", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Only tools that change nothing.
+    #[arg(long, env = "WINDLASS_READ_ONLY")]
+    read_only: bool,
+    /// Only these tools.
+    #[arg(long, env = "WINDLASS_TOOLS", value_delimiter = ',', value_name = "NAMES")]
+    tools: Vec<String>,
+    /// None of these tools, whatever else is said.
+    #[arg(long, env = "WINDLASS_EXCLUDE_TOOLS", value_delimiter = ',', value_name = "NAMES")]
+    exclude_tools: Vec<String>,
+    /// Offers three constant tools that find, describe and call all others.
+    #[arg(long, env = "WINDLASS_META_TOOLS")]
+    meta_tools: bool,
+}
+
+impl Opening {
+    /// The configuration, with what the command line says on top of it.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let mut config = match self.config_file() {
+            Some(file) => Config::read(&file)?,
+            None => Config::default(),
+        };
+        let server = &mut config.server;
+        server.read_only |= self.read_only;
+        server.meta_tools |= self.meta_tools;
+        if !self.tools.is_empty() {
+            server.tools.clone_from(&self.tools);
+        }
+        server.exclude_tools.extend(self.exclude_tools.clone());
+        Ok(config)
+    }
+
+    /// The file that is read: the one that was named, or the user's own.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        if self.config.is_some() {
+            return self.config.clone();
+        }
+        let base = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|it| it.is_absolute());
+        let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".config"));
+        let file = base.or_else(home)?.join("windlass/windlass.toml");
+        file.is_file().then_some(file)
+    }
+
+    /// A registry in which nothing is loaded yet.
+    pub fn empty(&self, bundled: &'static [Bundled]) -> anyhow::Result<Arc<Registry>> {
+        let places = Places { cache: self.state.cache()?, database: self.state.database()? };
+        Registry::new(self.config()?, &places, bundled)
+    }
+
+    /// Where the plugins are that are not bundled.
+    pub fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut files = self.files.clone();
+        files.extend(registry::components(&self.state.plugins()?));
+        Ok(files)
+    }
+
+    /// A registry with all plugins that are wanted.
+    pub async fn open(&self, bundled: &'static [Bundled]) -> anyhow::Result<Arc<Registry>> {
+        let registry = self.empty(bundled)?;
+        let wanted = registry.wanted(self.plugins.as_deref(), &self.files()?)?;
+        registry.load_all(&wanted).await.context("the plugins do not fit together")?;
+        Ok(registry)
+    }
+
+    pub fn chosen(&self) -> Option<&[String]> {
+        self.plugins.as_deref()
+    }
+}

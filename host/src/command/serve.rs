@@ -1,0 +1,103 @@
+//! `windlass serve`: opens the registry and puts the server in front of it.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Opening, clients, output};
+use crate::{
+    bundled::Bundled,
+    config::{Auth, HttpConfig},
+    registry::{self, Registry},
+    server::{self, Address, Seal, Server},
+};
+
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    opening: Opening,
+    /// Serves over HTTP, on this address [default: 127.0.0.1 and a free port].
+    #[arg(long, env = "WINDLASS_HTTP", value_name = "ADDR", num_args = 0..=1, default_missing_value = "default")]
+    http: Option<Listen>,
+    /// Who may call over HTTP.
+    #[arg(long, env = "WINDLASS_AUTH")]
+    auth: Option<Auth>,
+}
+
+/// An address, or the one of the configuration.
+#[derive(Clone, Copy)]
+enum Listen {
+    Default,
+    On(SocketAddr),
+}
+
+impl std::str::FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "default" {
+            return Ok(Self::Default);
+        }
+        let address = text.parse().map_err(|_| format!("`{text}` is no address such as 127.0.0.1:8931"))?;
+        Ok(Self::On(address))
+    }
+}
+
+impl Serve {
+    pub(super) async fn run(self, bundled: &'static [Bundled]) -> anyhow::Result<ExitCode> {
+        let _claim = self.opening.state.claim()?;
+        let registry = self.opening.open(bundled).await?;
+        registry.database().check()?;
+        registry::follow(registry.clone(), &self.opening.state.plugins()?)
+            .context("the folder of added plugins cannot be followed")?;
+        if registry.catalog().plugins.is_empty() {
+            tracing::warn!("no plugin is loaded; `windlass plugins list` says which there are");
+        }
+        tokio::select! {
+            served = self.serve(registry) => served?,
+            () = asked_to_end() => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn serve(&self, registry: Arc<Registry>) -> anyhow::Result<()> {
+        let config = registry.config().http.clone();
+        let server = Server::new(registry, Arc::new(Seal::new()?));
+        let Some(listen) = self.http else { return server::serve_stdio(server).await };
+        let listen = match listen {
+            Listen::Default => config.listen,
+            Listen::On(address) => Some(address),
+        };
+        let config = HttpConfig { listen, auth: self.auth.unwrap_or(config.auth), ..config };
+        let address = Address::bind(config, || self.opening.state.token()).await?;
+        self.announce(&address)?;
+        server::serve_http(server, address).await
+    }
+
+    /// Tells people where to connect. The token itself is not shown: logs keep what is printed.
+    fn announce(&self, address: &Address) -> anyhow::Result<()> {
+        let url = address.url()?;
+        output::to_stderr(&format!("listening on {url}"));
+        let token: Option<PathBuf> =
+            if address.has_token() { Some(self.opening.state.token_file()?) } else { None };
+        if let Some(token) = &token {
+            output::to_stderr(&format!("the bearer token lies in {}", token.display()));
+        }
+        output::to_stderr(&format!("an entry for an MCP client:\n{}", clients::http_entry(&url, token.as_deref())));
+        Ok(())
+    }
+}
+
+async fn asked_to_end() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,213 @@
+//! `windlass.toml`: what the operator wants.
+//!
+//! Only data: [`crate::policy`] decides with it. Every table is closed: a key that nobody reads is an error.
+
+mod grants;
+mod read;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+use crate::secrets::Reference;
+
+pub use grants::{Grants, HttpGrant};
+pub use read::{from_text, parse};
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub server: ServerConfig,
+    pub http: HttpConfig,
+    pub limits: Limits,
+    pub plugins: BTreeMap<String, PluginConfig>,
+}
+
+/// What clients get to see.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Only tools that change nothing.
+    pub read_only: bool,
+    /// Only these tools. Empty: all of them.
+    pub tools: Vec<String>,
+    /// None of these, whatever else is said.
+    pub exclude_tools: Vec<String>,
+    /// Offers `tools_search`, `tools_describe` and `tools_call` to clients that ignore list changes.
+    pub meta_tools: bool,
+    /// How many calls may run at once. One more is answered "busy".
+    pub concurrent_calls: usize,
+}
+
+/// How many calls may run at once, all plugins together: each may take [`Limits::memory_mib`].
+const CONCURRENT_CALLS: usize = 256;
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            tools: Vec::new(),
+            exclude_tools: Vec::new(),
+            meta_tools: false,
+            concurrent_calls: CONCURRENT_CALLS,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Where to listen. Absent: loopback, a port that is free.
+    pub listen: Option<SocketAddr>,
+    pub auth: Auth,
+    /// Names under which this host may be reached, besides loopback.
+    pub allowed_hosts: Vec<String>,
+    /// Web pages that may call this host, as `scheme://host:port`.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Who may call over HTTP.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// Whoever has the token of the state directory.
+    #[default]
+    Token,
+    /// Everybody who reaches the address, which must be loopback.
+    None,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginConfig {
+    /// The component's file. Absent: the bundled plugin of this name.
+    pub component: Option<PathBuf>,
+    /// Put before the names of its tools and prompts.
+    pub prefix: String,
+    /// What it may do. Absent: nothing, or for a bundled plugin what ships beside it.
+    pub grants: Option<Grants>,
+    /// Values that it may use and never sees.
+    pub secrets: BTreeMap<String, Reference>,
+    /// What it reads as its own configuration.
+    pub config: toml::Table,
+    /// Limits that differ from `limits`.
+    pub limits: Option<LimitChanges>,
+}
+
+/// How much a plugin may take.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Memory of one call, in MiB.
+    pub memory_mib: usize,
+    /// How long it may compute before others get their turn, in milliseconds.
+    pub slice_ms: u64,
+    /// How long one call may take, in seconds.
+    pub deadline_seconds: u64,
+    /// How large a result may be, in MiB.
+    pub output_mib: usize,
+    /// How much one call may log, in KiB.
+    pub log_kib: usize,
+    /// How often one call may call the host.
+    pub host_calls: u64,
+    /// How many of its calls may run at once.
+    pub concurrent_calls: usize,
+    /// After how many crashes in a row it is taken out of service.
+    pub crashes: u32,
+    /// How long it then stays out of service, in seconds.
+    pub quarantine_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_mib: 64,
+            slice_ms: 1,
+            deadline_seconds: 300,
+            output_mib: 4,
+            log_kib: 64,
+            host_calls: 100_000,
+            concurrent_calls: 64,
+            crashes: 5,
+            quarantine_seconds: 60,
+        }
+    }
+}
+
+/// What one plugin's limits change of the general ones.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitChanges {
+    pub memory_mib: Option<usize>,
+    pub slice_ms: Option<u64>,
+    pub deadline_seconds: Option<u64>,
+    pub output_mib: Option<usize>,
+    pub log_kib: Option<usize>,
+    pub host_calls: Option<u64>,
+    pub concurrent_calls: Option<usize>,
+    pub crashes: Option<u32>,
+    pub quarantine_seconds: Option<u64>,
+}
+
+impl Limits {
+    #[must_use]
+    pub fn with(self, changes: Option<LimitChanges>) -> Self {
+        let Some(changes) = changes else { return self };
+        Self {
+            memory_mib: changes.memory_mib.unwrap_or(self.memory_mib),
+            slice_ms: changes.slice_ms.unwrap_or(self.slice_ms).max(1),
+            deadline_seconds: changes.deadline_seconds.unwrap_or(self.deadline_seconds),
+            output_mib: changes.output_mib.unwrap_or(self.output_mib),
+            log_kib: changes.log_kib.unwrap_or(self.log_kib),
+            host_calls: changes.host_calls.unwrap_or(self.host_calls),
+            concurrent_calls: changes.concurrent_calls.unwrap_or(self.concurrent_calls),
+            crashes: changes.crashes.unwrap_or(self.crashes),
+            quarantine_seconds: changes.quarantine_seconds.unwrap_or(self.quarantine_seconds),
+        }
+    }
+
+    pub fn memory(&self) -> usize {
+        self.memory_mib << 20
+    }
+
+    pub fn output(&self) -> usize {
+        self.output_mib << 20
+    }
+
+    pub fn log(&self) -> usize {
+        self.log_kib << 10
+    }
+
+    pub fn deadline(&self) -> Duration {
+        Duration::from_secs(self.deadline_seconds)
+    }
+
+    pub fn quarantine(&self) -> Duration {
+        Duration::from_secs(self.quarantine_seconds)
+    }
+}
+
+impl Config {
+    /// Reads the file. Relative paths in it start where the file lies.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let mut config: Self = read::file(path)?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        for plugin in config.plugins.values_mut() {
+            if let Some(component) = &mut plugin.component {
+                *component = directory.join(&component);
+            }
+        }
+        Ok(config)
+    }
+
+    /// The most memory that any plugin may take for one call.
+    pub fn largest_memory(&self) -> usize {
+        let each = self.plugins.values().map(|plugin| self.limits.with(plugin.limits).memory());
+        each.max().unwrap_or(0).max(self.limits.memory())
+    }
+}

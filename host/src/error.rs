@@ -1,0 +1,70 @@
+//! How capabilities fail: a [`Failure`] is either an answer to the plugin or a trap.
+
+use crate::capability::types::{Code, Error};
+
+#[derive(Debug)]
+pub enum Failure {
+    /// The plugin gets this as the `error` of its call.
+    Answer(Error),
+    /// The plugin broke a rule of its sandbox, or the host has a bug. The call ends.
+    Trap(wasmtime::Error),
+}
+
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), details: None }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Code::Invalid, message)
+    }
+}
+
+impl Code {
+    /// As programs read it in a result: `NOT_FOUND`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Denied => "DENIED",
+            Self::NotFound => "NOT_FOUND",
+            Self::Invalid => "INVALID",
+            Self::Conflict => "CONFLICT",
+            Self::Timeout => "TIMEOUT",
+            Self::Limit => "LIMIT",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Failed => "FAILED",
+            Self::Other => "OTHER",
+        }
+    }
+}
+
+pub fn denied(message: impl Into<String>) -> Failure {
+    Failure::Answer(Error::new(Code::Denied, message))
+}
+
+pub fn invalid(message: impl Into<String>) -> Failure {
+    Failure::Answer(Error::invalid(message))
+}
+
+pub fn conflict(message: impl Into<String>) -> Failure {
+    Failure::Answer(Error::new(Code::Conflict, message))
+}
+
+pub fn limit(message: impl Into<String>) -> Failure {
+    Failure::Answer(Error::new(Code::Limit, message))
+}
+
+pub fn timeout(message: impl Into<String>) -> Failure {
+    Failure::Answer(Error::new(Code::Timeout, message))
+}
+
+pub fn unavailable(message: impl Into<String>) -> Failure {
+    Failure::Answer(Error::new(Code::Unavailable, message))
+}
+
+impl From<wasmtime::component::ResourceTableError> for Failure {
+    fn from(error: wasmtime::component::ResourceTableError) -> Self {
+        Self::Trap(error.into())
+    }
+}

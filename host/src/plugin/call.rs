@@ -1,0 +1,186 @@
+//! One call of a guest, from the fresh store to the answer.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt as _;
+use tokio::time::timeout;
+use wasmtime::{CallHook, Store, UpdateDeadline, component::ResourceTable};
+
+use super::{
+    Entry, Meter, Observer, Plugin, Promise,
+    meter::TooManyHostCalls,
+};
+use crate::capability::{
+    CallState,
+    types::{Code, Error},
+};
+
+/// The most that a guest may hand over at once, whatever for.
+const LARGEST_TRANSFER: usize = 32 << 20;
+
+/// How a call failed beyond what the guest itself answers.
+enum Stopped {
+    Deadline,
+    Panicked,
+    Trapped { error: wasmtime::Error, memory_refused: bool },
+}
+
+impl Plugin {
+    /// Calls a function of the guest in a world of its own. Dropping the future stops the guest.
+    pub async fn enter<E: Entry>(
+        self: &Arc<Self>,
+        entry: E,
+        promise: Promise<'_>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<E::Exit, Error> {
+        if let Some(remaining) = self.quarantine.remaining() {
+            return Err(self.out_of_service(remaining.as_secs() + 1));
+        }
+        let _place = self.place()?;
+        let _running = self.engine.start_call();
+        let store = self.store(promise, observer);
+        let computes = store.data().meter.computes();
+        let work = AssertUnwindSafe(run(self.clone(), store, entry)).catch_unwind();
+        let lane = self.engine.slow_lane().run(&computes, work);
+        let stopped = match timeout(self.limits().deadline(), lane).await {
+            Err(_) => Stopped::Deadline,
+            Ok(None | Some(Err(_))) => Stopped::Panicked,
+            Ok(Some(Ok(Err(stopped)))) => stopped,
+            Ok(Some(Ok(Ok(answer)))) => {
+                self.quarantine.forget_crashes();
+                return answer.and_then(|exit| self.within_output::<E>(exit));
+            }
+        };
+        Err(self.explain(&stopped))
+    }
+
+    fn store(&self, promise: Promise<'_>, observer: Arc<dyn Observer>) -> Store<CallState> {
+        let policy = match promise {
+            Some((tool, hints)) => self.policy.for_tool(tool, hints),
+            None => self.policy.clone(),
+        };
+        let state = CallState {
+            policy,
+            database: self.database.clone(),
+            web: self.web.clone(),
+            table: ResourceTable::new(),
+            meter: Meter::new(self.limits()),
+            observer,
+            wasi: None,
+        };
+        store(self.engine.inner(), state, self.limits().slice_ms)
+    }
+
+    /// What the caller reads. What the operator needs to know goes to the log, once.
+    fn explain(&self, stopped: &Stopped) -> Error {
+        let name = self.name();
+        let limits = self.limits();
+        match stopped {
+            Stopped::Deadline => Error::new(
+                Code::Timeout,
+                format!(
+                    "out of time: plugin `{name}` may take {} s for one call (`plugins.{name}.limits.deadline_seconds`)",
+                    limits.deadline_seconds
+                ),
+            ),
+            Stopped::Panicked => {
+                tracing::error!(plugin = name, "the host panicked in a call");
+                Error::new(Code::Other, "the host failed in this call; its log says more".to_owned())
+            }
+            Stopped::Trapped { error, memory_refused } => self.explain_trap(error, *memory_refused),
+        }
+    }
+
+    fn explain_trap(&self, trap: &wasmtime::Error, memory_refused: bool) -> Error {
+        let name = self.name();
+        let limits = self.limits();
+        tracing::warn!(plugin = name, trap = format!("{trap:#}"), "a call trapped");
+        if trap.downcast_ref::<TooManyHostCalls>().is_some() {
+            return Error::new(
+                Code::Limit,
+                format!("plugin `{name}` called the host more than {} times in one call (`plugins.{name}.limits.host_calls`)", limits.host_calls),
+            );
+        }
+        if is_too_much_output(trap) {
+            return self.too_much_output();
+        }
+        let out = self.quarantine.count_crash(limits.crashes, limits.quarantine());
+        if out {
+            tracing::error!(plugin = name, "out of service after {} crashes in a row", limits.crashes);
+        }
+        if memory_refused {
+            return Error::new(
+                Code::Limit,
+                format!("plugin `{name}` needs more memory than its {} MiB for one call (`plugins.{name}.limits.memory_mib`)", limits.memory_mib),
+            );
+        }
+        Error::new(Code::Other, format!("plugin `{name}` crashed; the host's log says where"))
+    }
+
+    fn within_output<E: Entry>(&self, exit: E::Exit) -> Result<E::Exit, Error> {
+        if E::size(&exit) > self.limits().output() { Err(self.too_much_output()) } else { Ok(exit) }
+    }
+
+    fn too_much_output(&self) -> Error {
+        let name = self.name();
+        let most = self.limits().output_mib;
+        Error::new(
+            Code::Limit,
+            format!("the result of plugin `{name}` is larger than {most} MiB (`plugins.{name}.limits.output_mib`)"),
+        )
+    }
+
+    fn out_of_service(&self, seconds: u64) -> Error {
+        let name = self.name();
+        let crashes = self.limits().crashes;
+        Error::new(
+            Code::Unavailable,
+            format!("plugin `{name}` is out of service after {crashes} crashes in a row; it is tried again in {seconds} s"),
+        )
+    }
+}
+
+/// A store for one call of a guest.
+pub(super) fn store(
+    engine: &wasmtime::Engine,
+    state: CallState,
+    slice: u64,
+) -> Store<CallState> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.meter);
+    store.set_hostcall_fuel(LARGEST_TRANSFER);
+    store.call_hook(|mut context, hook| {
+        if matches!(hook, CallHook::CallingHost) {
+            context.data_mut().meter.count_host_call()?;
+        }
+        Ok(())
+    });
+    store.set_epoch_deadline(slice);
+    store.epoch_deadline_callback(move |context| {
+        context.data().meter.use_up_slice();
+        Ok(UpdateDeadline::Yield(slice))
+    });
+    store
+}
+
+async fn run<E: Entry>(
+    plugin: Arc<Plugin>,
+    mut store: Store<CallState>,
+    entry: E,
+) -> Result<Result<E::Exit, Error>, Stopped> {
+    let entered = async {
+        let instance = plugin.instance.instantiate_async(&mut store).await?;
+        entry.enter(&mut store, &instance, &plugin.exports).await
+    };
+    let result = entered.await;
+    store.data_mut().flush_printed();
+    result.map_err(|error| {
+        let memory_refused = store.data().meter.memory_was_refused();
+        Stopped::Trapped { error, memory_refused }
+    })
+}
+
+/// Wasmtime's own limit on what crosses from a guest has no type to ask for.
+fn is_too_much_output(trap: &wasmtime::Error) -> bool {
+    format!("{trap:#}").contains("fuel allocated for hostcalls")
+}

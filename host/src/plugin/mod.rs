@@ -1,0 +1,136 @@
+//! One loaded plugin. Each call gets a fresh instance in a fresh store, and is gone at its end.
+//!
+//! What a plugin is offered and how its names are checked is the `registry`'s; what it may do is `policy`'s.
+
+mod call;
+mod compiled;
+mod engine;
+mod entry;
+mod imports;
+mod lane;
+mod load;
+mod meter;
+mod quarantine;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use wasmtime::component::{Component, InstancePre};
+
+use crate::{
+    capability::{CallState, Level, prompts, resources, tools, types::Error},
+    config::Limits,
+    database::Database,
+    policy::Policy,
+    web::Web,
+};
+
+pub use compiled::{Cache, Code};
+pub use engine::Engine;
+pub use entry::{CompletePrompt, CompleteResource, Entry, ListResources, ReadResource};
+pub use imports::{Imports, Missing};
+pub use load::{Prepared, Settings, prepare};
+pub use meter::{LogAllowance, Meter};
+
+/// A plugin, ready to be called.
+pub struct Plugin {
+    pub description: Description,
+    pub settings: Settings,
+    pub imports: Imports,
+    engine: Engine,
+    component: Component,
+    instance: InstancePre<CallState>,
+    exports: Exports,
+    policy: Policy,
+    database: Database,
+    web: Web,
+    running: AtomicUsize,
+    quarantine: quarantine::Quarantine,
+}
+
+/// What a plugin says of itself.
+#[derive(Clone)]
+pub struct Description {
+    pub plugin: tools::Plugin,
+    pub prompts: Vec<prompts::Prompt>,
+    pub resources: Option<resources::Description>,
+}
+
+/// Where a component's functions are to be found.
+struct Exports {
+    tools: tools::GuestIndices,
+    prompts: Option<prompts::GuestIndices>,
+    resources: Option<resources::GuestIndices>,
+}
+
+/// Who hears what happens in a call before its end.
+pub trait Observer: Send + Sync {
+    fn progress(&self, progress: Progress);
+    fn log(&self, level: Level, message: String);
+    fn changed(&self, change: Change);
+}
+
+/// How far a call is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    pub done: f64,
+    pub total: Option<f64>,
+    pub message: String,
+}
+
+/// What a plugin says has changed.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// This plugin's tools, prompts or templates.
+    Offers(String),
+    /// The list of resources.
+    Resources,
+    /// What this URI holds.
+    Resource(String),
+}
+
+/// Hears nothing.
+pub struct Nobody;
+
+impl Observer for Nobody {
+    fn progress(&self, _: Progress) {}
+    fn log(&self, _: Level, _: String) {}
+    fn changed(&self, _: Change) {}
+}
+
+/// The tool that a call is for, which is held to what it says of itself.
+pub type Promise<'a> = Option<(&'a Arc<str>, tools::Hints)>;
+
+/// The place of one call among those that a plugin may run at once.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Plugin {
+    pub fn name(&self) -> &str {
+        self.policy.plugin()
+    }
+
+    pub fn limits(&self) -> Limits {
+        self.settings.limits
+    }
+
+    fn place(&self) -> Result<Place<'_>, Error> {
+        let place = Place(&self.running);
+        let most = self.limits().concurrent_calls;
+        if self.running.fetch_add(1, Ordering::Relaxed) >= most {
+            let name = self.name();
+            return Err(Error::new(
+                crate::capability::types::Code::Limit,
+                format!("busy: plugin `{name}` runs {most} calls already; try again in a moment, or raise `plugins.{name}.limits.concurrent_calls`"),
+            ));
+        }
+        Ok(place)
+    }
+}

@@ -1,0 +1,99 @@
+//! Every yes and no of the host. Pure: nothing here waits, reads or writes.
+//!
+//! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
+
+mod network;
+mod store;
+
+use std::sync::Arc;
+
+use crate::{
+    capability::tools::Hints,
+    config::Grants,
+    error::{Result, denied},
+};
+
+pub use network::{Place, Target, is_private};
+pub use store::{Document, Page};
+
+/// What one plugin may do in one call.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    plugin: Arc<str>,
+    grants: Arc<Grants>,
+    places: Arc<[Place]>,
+    tool: Option<ToolPromise>,
+}
+
+/// What the tool at hand said of itself. It is held to it.
+#[derive(Clone, Debug)]
+struct ToolPromise {
+    name: Arc<str>,
+    hints: Hints,
+}
+
+/// A request that the policy allows, and for which plugin.
+#[derive(Debug)]
+pub struct Approved<T> {
+    owner: Arc<str>,
+    request: T,
+}
+
+impl Policy {
+    /// The policy of a plugin. Fails where a grant cannot be understood, and says which.
+    pub fn new(plugin: &str, grants: Grants) -> Result<Self, String> {
+        let places = grants.http.iter().map(Place::new).collect::<Result<_, _>>()?;
+        Ok(Self { plugin: plugin.into(), grants: Arc::new(grants), places, tool: None })
+    }
+
+    /// The same policy for the call of one tool.
+    #[must_use]
+    pub fn for_tool(&self, name: &Arc<str>, hints: Hints) -> Self {
+        Self { tool: Some(ToolPromise { name: name.clone(), hints }), ..self.clone() }
+    }
+
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    fn approved<T>(&self, request: T) -> Approved<T> {
+        Approved { owner: self.plugin.clone(), request }
+    }
+
+    /// A tool that says it changes nothing changes nothing.
+    fn may_write(&self, what: &str) -> Result<()> {
+        match &self.tool {
+            Some(tool) if tool.hints.contains(Hints::READ_ONLY) => Err(denied(format!(
+                "tool `{}` says it is read-only: `{what}` is refused",
+                tool.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A tool that says it stays on this host stays on it.
+    fn may_leave(&self, what: &str) -> Result<()> {
+        match &self.tool {
+            Some(tool) if !tool.hints.contains(Hints::OPEN_WORLD) => Err(denied(format!(
+                "tool `{}` does not say it is open-world: `{what}` is refused",
+                tool.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<T> Approved<T> {
+    /// The plugin that asked.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    pub fn request(&self) -> &T {
+        &self.request
+    }
+}

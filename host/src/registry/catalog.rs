@@ -1,0 +1,183 @@
+//! What clients can see at one moment.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::bail;
+
+use super::{check, schema::Schema};
+use crate::{
+    capability::{
+        prompts, resources,
+        tools::{self, Hints},
+        types::{Code, Error},
+    },
+    config::ServerConfig,
+    plugin::Plugin,
+};
+
+#[derive(Default)]
+pub struct Catalog {
+    pub plugins: BTreeMap<String, Arc<Plugin>>,
+    pub tools: BTreeMap<String, Arc<OfferedTool>>,
+    pub prompts: BTreeMap<String, OfferedPrompt>,
+    schemes: BTreeMap<String, Arc<Plugin>>,
+}
+
+/// A tool under the name that clients know.
+pub struct OfferedTool {
+    pub name: String,
+    /// The name that the plugin knows.
+    pub own_name: Arc<str>,
+    pub plugin: Arc<Plugin>,
+    pub title: Option<String>,
+    pub description: String,
+    pub hints: Hints,
+    pub input: Schema,
+    pub output: Option<Schema>,
+}
+
+/// A prompt under the name that clients know.
+pub struct OfferedPrompt {
+    pub prompt: prompts::Prompt,
+    /// The name that the plugin knows.
+    pub own_name: String,
+    pub plugin: Arc<Plugin>,
+}
+
+/// Which tools the operator lets clients see.
+pub struct Visible<'a>(pub &'a ServerConfig);
+
+impl Visible<'_> {
+    fn shows(&self, name: &str, hints: Hints) -> bool {
+        let Self(config) = self;
+        let named = |names: &[String]| names.iter().any(|it| it == name);
+        let asked_for = config.tools.is_empty() || named(&config.tools);
+        let harmless = !config.read_only || hints.contains(Hints::READ_ONLY);
+        asked_for && harmless && !named(&config.exclude_tools)
+    }
+}
+
+impl Catalog {
+    /// Everything that these plugins offer. A name that two of them claim is an error.
+    pub(super) fn of(
+        plugins: &BTreeMap<String, Arc<Plugin>>,
+        visible: &Visible<'_>,
+    ) -> anyhow::Result<Self> {
+        let mut catalog = Self { plugins: plugins.clone(), ..Self::default() };
+        for plugin in plugins.values() {
+            catalog.add(plugin, visible)?;
+        }
+        Ok(catalog)
+    }
+
+    fn add(&mut self, plugin: &Arc<Plugin>, visible: &Visible<'_>) -> anyhow::Result<()> {
+        for tool in &plugin.description.plugin.tools {
+            let offered = OfferedTool::new(plugin, tool)?;
+            if let Some(other) = self.tools.get(&offered.name) {
+                bail!(clash("tool", &offered.name, other.plugin.name(), plugin.name()));
+            }
+            self.tools.insert(offered.name.clone(), Arc::new(offered));
+        }
+        self.tools.retain(|name, tool| visible.shows(name, tool.hints));
+        for prompt in &plugin.description.prompts {
+            let offered = OfferedPrompt::new(plugin, prompt)?;
+            let name = offered.prompt.name.clone();
+            if let Some(other) = self.prompts.get(&name) {
+                bail!(clash("prompt", &name, other.plugin.name(), plugin.name()));
+            }
+            self.prompts.insert(name, offered);
+        }
+        for scheme in plugin.description.resources.iter().flat_map(|it| &it.schemes) {
+            if let Some(other) = self.schemes.insert(scheme.clone(), plugin.clone()) {
+                bail!(
+                    "the plugins `{}` and `{}` both have resources under `{scheme}:`; leave one of them out",
+                    other.name(),
+                    plugin.name()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The plugin to which a URI belongs.
+    pub fn plugin_for(&self, uri: &str) -> Option<&Arc<Plugin>> {
+        let (scheme, _) = uri.split_once(':')?;
+        self.schemes.get(scheme)
+    }
+
+    /// The plugins that have resources.
+    pub fn plugins_with_resources(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.plugins.values().filter(|plugin| plugin.description.resources.is_some())
+    }
+
+    /// The families of resources, and the plugin of each.
+    pub fn templates(&self) -> impl Iterator<Item = (&resources::Template, &Arc<Plugin>)> {
+        self.plugins_with_resources().flat_map(|plugin| {
+            let templates = plugin.description.resources.iter().flat_map(|it| &it.templates);
+            templates.map(move |template| (template, plugin))
+        })
+    }
+}
+
+impl OfferedTool {
+    fn new(plugin: &Arc<Plugin>, tool: &tools::Tool) -> anyhow::Result<Self> {
+        let name = format!("{}{}", plugin.settings.prefix, tool.name);
+        check::tool(&name, tool)?;
+        Ok(Self {
+            input: Schema::of_arguments(&tool.input_schema)
+                .map_err(|error| anyhow::anyhow!("tool `{name}`, input schema: {error}"))?,
+            output: match &tool.output_schema {
+                Some(schema) => Some(
+                    Schema::new(schema)
+                        .map_err(|error| anyhow::anyhow!("tool `{name}`, output schema: {error}"))?,
+                ),
+                None => None,
+            },
+            name,
+            own_name: tool.name.as_str().into(),
+            plugin: plugin.clone(),
+            title: tool.title.clone(),
+            description: tool.description.clone(),
+            hints: tool.hints,
+        })
+    }
+
+    /// A structured result has to be JSON, and to fit the schema that the tool itself gave.
+    pub(super) fn check_outcome(&self, outcome: &tools::Outcome) -> Result<(), Error> {
+        let tools::Outcome::Done(output) = outcome else { return Ok(()) };
+        let broken = |what: String| {
+            let (tool, plugin) = (&self.name, self.plugin.name());
+            Error::new(Code::Other, format!("tool `{tool}` of plugin `{plugin}` broke its word: {what}"))
+        };
+        let Some(text) = &output.structured else {
+            return match &self.output {
+                Some(_) => Err(broken("it gave no structured result".to_owned())),
+                None => Ok(()),
+            };
+        };
+        let value = serde_json::from_str(text)
+            .map_err(|error| broken(format!("its structured result is no JSON: {error}")))?;
+        match &self.output {
+            Some(schema) => schema.check(&value).map_err(|error| broken(format!("its result does not fit its schema: {error}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl OfferedPrompt {
+    fn new(plugin: &Arc<Plugin>, prompt: &prompts::Prompt) -> anyhow::Result<Self> {
+        let name = format!("{}{}", plugin.settings.prefix, prompt.name);
+        check::prompt(&name, prompt)?;
+        Ok(Self {
+            own_name: prompt.name.clone(),
+            prompt: prompts::Prompt { name, ..prompt.clone() },
+            plugin: plugin.clone(),
+        })
+    }
+}
+
+fn clash(what: &str, name: &str, one: &str, other: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "the plugins `{one}` and `{other}` both offer the {what} `{name}`; set `plugins.{other}.prefix = \"{other}_\"`, or leave one of them out"
+    )
+}

@@ -1,0 +1,239 @@
+//! How plugins come into the registry, and out of it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, bail};
+
+use super::{Catalog, Plugins, Registry, Visible};
+use crate::{
+    bundled::{Bundled, Defaults},
+    config::{Grants, PluginConfig},
+    plugin::{self, Code, Plugin, Prepared, Settings},
+    secrets::{self, Secrets},
+};
+
+/// Where a plugin's code is.
+#[derive(Clone)]
+pub enum Source {
+    Bundled(&'static Bundled),
+    File(PathBuf),
+}
+
+impl Registry {
+    /// The plugins that the configuration, the command line and the environment ask for, by name.
+    pub fn wanted(
+        &self,
+        chosen: Option<&[String]>,
+        files: &[PathBuf],
+    ) -> anyhow::Result<BTreeMap<String, Source>> {
+        let mut wanted = BTreeMap::new();
+        for bundled in self.bundled {
+            let named = match chosen {
+                Some(chosen) => chosen.iter().any(|name| name == bundled.name),
+                None => {
+                    self.config.plugins.contains_key(bundled.name)
+                        || bundled.defaults()?.apply_unasked()
+                }
+            };
+            if named {
+                wanted.insert(bundled.name.to_owned(), Source::Bundled(bundled));
+            }
+        }
+        for name in chosen.into_iter().flatten() {
+            if !wanted.contains_key(name) {
+                let known: Vec<_> = self.bundled.iter().map(|it| it.name).collect();
+                bail!("no bundled plugin is called `{name}`; there are: {}", known.join(", "));
+            }
+        }
+        for (name, plugin) in &self.config.plugins {
+            match &plugin.component {
+                Some(file) => drop(wanted.insert(name.clone(), Source::File(file.clone()))),
+                None => self.check_table(name, files)?,
+            }
+        }
+        for file in files {
+            let name = name_of(file)?;
+            if wanted.insert(name.clone(), Source::File(file.clone())).is_some() {
+                bail!("two plugins are called `{name}`; rename `{}`", file.display());
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// A table for a plugin that is nowhere is a mistake in its name.
+    fn check_table(&self, name: &str, files: &[PathBuf]) -> anyhow::Result<()> {
+        let bundled = self.bundled.iter().any(|it| it.name == name);
+        let file = files.iter().any(|file| name_of(file).is_ok_and(|it| it == name));
+        if !bundled && !file {
+            tracing::warn!(
+                "`plugins.{name}` has no `component`, and no bundled plugin is called so"
+            );
+        }
+        Ok(())
+    }
+
+    /// Loads these plugins. One that does not load leaves the others alone; a clash of names is an error.
+    pub async fn load_all(&self, wanted: &BTreeMap<String, Source>) -> anyhow::Result<()> {
+        for (name, source) in wanted {
+            match self.load(name, source).await {
+                Ok(plugin) => drop(self.plugins().loaded.insert(name.clone(), Arc::new(plugin))),
+                Err(error) => self.note_failure(name, &error),
+            }
+        }
+        let catalog = self.catalog_of(&self.plugins().loaded)?;
+        self.catalog.store(Arc::new(catalog));
+        Ok(())
+    }
+
+    /// Takes in a plugin while clients are served. Where it does not fit, all stays as it was.
+    pub async fn add(&self, name: &str, source: &Source) -> anyhow::Result<()> {
+        let added = match self.load(name, source).await {
+            Ok(plugin) => self.change(|plugins| {
+                plugins.failed.remove(name);
+                plugins.loaded.insert(name.to_owned(), Arc::new(plugin));
+            }),
+            Err(error) => Err(error),
+        };
+        added.inspect_err(|error| self.note_failure(name, error))
+    }
+
+    /// Takes out a plugin. Calls that it is running end as they would have.
+    pub fn remove(&self, name: &str) -> anyhow::Result<()> {
+        self.change(|plugins| {
+            plugins.failed.remove(name);
+            plugins.loaded.remove(name);
+        })
+    }
+
+    /// Lets a plugin say anew what it offers.
+    pub(super) async fn describe_again(&self, name: &str) {
+        let Some(plugin) = self.catalog().plugins.get(name).cloned() else { return };
+        let described = match plugin.describe_again().await {
+            Ok(plugin) => self.change(|plugins| {
+                plugins.loaded.insert(name.to_owned(), Arc::new(plugin));
+            }),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = described {
+            tracing::error!(plugin = name, "its change is not taken over: {error:#}");
+        }
+    }
+
+    /// Compiles a plugin and asks what it is, without linking it.
+    pub async fn prepare(&self, name: &str, source: &Source) -> anyhow::Result<(Prepared, Settings)> {
+        let settings = self.settings(name, source)?;
+        let prepared = match source {
+            Source::Bundled(bundled) => {
+                let code = Code::Bundled { wasm: bundled.wasm, compiled: bundled.compiled };
+                plugin::prepare(&self.engine, &self.cache, code, &settings).await?
+            }
+            Source::File(file) => {
+                let wasm = fs::read(file)
+                    .with_context(|| format!("cannot read `{}`", file.display()))?;
+                plugin::prepare(&self.engine, &self.cache, Code::Wasm(&wasm), &settings)
+                    .await
+                    .with_context(|| format!("`{}`", file.display()))?
+            }
+        };
+        Ok((prepared, settings))
+    }
+
+    /// Links a prepared plugin and checks what it offers.
+    pub fn finish(&self, prepared: Prepared, settings: Settings) -> anyhow::Result<Plugin> {
+        super::check::check_text("instructions", &prepared.description.plugin.instructions)?;
+        check_config(&prepared, &settings)?;
+        let plugin = prepared.link(settings, &self.database)?;
+        let alone = Arc::new(plugin);
+        let only = BTreeMap::from([(alone.name().to_owned(), alone.clone())]);
+        drop(self.catalog_of(&only)?);
+        drop(only);
+        Arc::into_inner(alone).context("the plugin is in use already")
+    }
+
+    async fn load(&self, name: &str, source: &Source) -> anyhow::Result<Plugin> {
+        let (prepared, settings) = self.prepare(name, source).await?;
+        self.finish(prepared, settings)
+    }
+
+    /// The operator's table for the plugin, on top of what ships beside it.
+    pub fn settings(&self, name: &str, source: &Source) -> anyhow::Result<Settings> {
+        let nothing = PluginConfig::default();
+        let table = self.config.plugins.get(name).unwrap_or(&nothing);
+        let defaults = match source {
+            Source::Bundled(bundled) => bundled.defaults()?,
+            Source::File(_) => Defaults::default(),
+        };
+        let mut references = defaults.secrets;
+        references.extend(table.secrets.clone());
+        let config = serde_json::to_string(&table.config)
+            .with_context(|| format!("plugins.{name}.config"))?;
+        Ok(Settings {
+            name: name.to_owned(),
+            prefix: table.prefix.clone(),
+            limits: self.config.limits.with(table.limits),
+            grants: expand(name, table.grants.clone().unwrap_or(defaults.grants))?,
+            secrets: Secrets::fetch(name, &references)?,
+            config: config.into(),
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Plugins)) -> anyhow::Result<()> {
+        let mut plugins = self.plugins();
+        let before = plugins.loaded.clone();
+        change(&mut plugins);
+        match self.catalog_of(&plugins.loaded) {
+            Ok(catalog) => self.catalog.store(Arc::new(catalog)),
+            Err(error) => {
+                plugins.loaded = before;
+                return Err(error);
+            }
+        }
+        drop(plugins);
+        self.tell_offers();
+        Ok(())
+    }
+
+    fn catalog_of(&self, plugins: &BTreeMap<String, Arc<Plugin>>) -> anyhow::Result<Catalog> {
+        Catalog::of(plugins, &Visible(&self.config.server))
+    }
+
+    fn note_failure(&self, name: &str, error: &anyhow::Error) {
+        tracing::error!(plugin = name, "it does not load: {error:#}");
+        self.plugins().failed.insert(name.to_owned(), format!("{error:#}"));
+    }
+}
+
+/// A plugin in a file is called as the file is.
+pub(super) fn name_of(file: &Path) -> anyhow::Result<String> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    let name = stem.with_context(|| format!("`{}` names no file", file.display()))?;
+    super::check::check_name("plugin", name)?;
+    Ok(name.to_owned())
+}
+
+fn expand(name: &str, mut grants: Grants) -> anyhow::Result<Grants> {
+    for grant in &mut grants.http {
+        grant.to = secrets::expand(&grant.to)
+            .with_context(|| format!("plugins.{name}.grants.http"))?;
+    }
+    Ok(grants)
+}
+
+fn check_config(prepared: &Prepared, settings: &Settings) -> anyhow::Result<()> {
+    let name = &prepared.name;
+    let config = serde_json::from_str(&settings.config)?;
+    let Some(schema) = &prepared.description.plugin.config_schema else {
+        if config != serde_json::json!({}) {
+            bail!("plugins.{name}.config: the plugin takes no configuration");
+        }
+        return Ok(());
+    };
+    let schema = super::schema::Schema::new(schema)
+        .map_err(|error| anyhow::anyhow!("its configuration's schema: {error}"))?;
+    schema.check(&config).map_err(|error| anyhow::anyhow!("plugins.{name}.config: {error}"))
+}

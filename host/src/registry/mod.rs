@@ -1,0 +1,195 @@
+//! Every tool, prompt and resource by name, and the plugins they come from.
+//!
+//! The registry changes while clients are served: a plugin comes, goes, or describes itself anew. Who
+//! reads takes a [`Catalog`], which never changes.
+
+mod catalog;
+mod check;
+mod load;
+mod schema;
+mod watch;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use serde_json::{Map, Value};
+use tokio::sync::broadcast;
+
+use crate::{
+    bundled::Bundled,
+    capability::{
+        tools,
+        types::{Abilities, Answers, Code, Error},
+    },
+    config::Config,
+    database::Database,
+    plugin::{Cache, Change, Engine, Observer, Plugin},
+};
+
+pub use catalog::{Catalog, OfferedPrompt, OfferedTool, Visible};
+pub use schema::Schema;
+pub use watch::{components, follow};
+pub use load::Source;
+
+/// How many pieces of news a slow listener may fall behind before it misses some.
+const NEWS: usize = 256;
+
+pub struct Registry {
+    config: Arc<Config>,
+    bundled: &'static [Bundled],
+    engine: Engine,
+    cache: Cache,
+    database: Database,
+    catalog: ArcSwap<Catalog>,
+    plugins: Mutex<Plugins>,
+    news: broadcast::Sender<News>,
+    running: AtomicUsize,
+}
+
+/// What there is, whether it loaded or not.
+#[derive(Default)]
+struct Plugins {
+    loaded: BTreeMap<String, Arc<Plugin>>,
+    failed: BTreeMap<String, String>,
+}
+
+/// What listening clients are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    Tools,
+    Prompts,
+    Resources,
+    Resource(String),
+}
+
+/// Where the registry's things are.
+pub struct Places {
+    pub cache: PathBuf,
+    pub database: PathBuf,
+}
+
+impl Registry {
+    /// A registry without plugins.
+    pub fn new(
+        config: Config,
+        places: &Places,
+        bundled: &'static [Bundled],
+    ) -> anyhow::Result<Arc<Self>> {
+        let calls = config.server.concurrent_calls;
+        let engine = Engine::new(calls, config.largest_memory())?;
+        Ok(Arc::new(Self {
+            config: Arc::new(config),
+            bundled,
+            engine,
+            cache: Cache::in_directory(&places.cache),
+            database: Database::at(&places.database),
+            catalog: ArcSwap::default(),
+            plugins: Mutex::default(),
+            news: broadcast::Sender::new(NEWS),
+            running: AtomicUsize::new(0),
+        }))
+    }
+
+    /// What there is at this moment.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub fn listen(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    /// Plugins that did not load, and why.
+    pub fn failures(&self) -> BTreeMap<String, String> {
+        self.plugins().failed.clone()
+    }
+
+    /// Takes one of the places that calls have, all plugins together.
+    pub fn admit(self: &Arc<Self>) -> Result<Admission, Error> {
+        let admission = Admission(self.clone());
+        let most = self.config.server.concurrent_calls;
+        if self.running.fetch_add(1, Ordering::Relaxed) >= most {
+            return Err(Error::new(
+                Code::Limit,
+                format!("busy: {most} calls are running; try again in a moment, or raise `server.concurrent_calls`"),
+            ));
+        }
+        Ok(admission)
+    }
+
+    /// Runs a tool whose arguments fit its schema.
+    pub async fn call(
+        &self,
+        tool: &OfferedTool,
+        arguments: String,
+        client: Abilities,
+        answers: Option<Answers>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<tools::Outcome, Error> {
+        let request = tools::Request {
+            tool: tool.own_name.to_string(),
+            arguments,
+            config: tool.plugin.settings.config.to_string(),
+            client,
+            answers,
+        };
+        let outcome =
+            tool.plugin.enter(request, Some((&tool.own_name, tool.hints)), observer).await?;
+        tool.check_outcome(&outcome)?;
+        Ok(outcome)
+    }
+
+    /// Passes on what a plugin says has changed.
+    pub fn hear(self: &Arc<Self>, change: Change) {
+        match change {
+            Change::Resources => self.tell(News::Resources),
+            Change::Resource(uri) => self.tell(News::Resource(uri)),
+            Change::Offers(plugin) => {
+                let registry = self.clone();
+                tokio::spawn(async move { registry.describe_again(&plugin).await });
+            }
+        }
+    }
+
+    fn tell(&self, news: News) {
+        // Nobody may be listening.
+        let _ = self.news.send(news);
+    }
+
+    fn tell_offers(&self) {
+        self.tell(News::Tools);
+        self.tell(News::Prompts);
+        self.tell(News::Resources);
+    }
+
+    fn plugins(&self) -> std::sync::MutexGuard<'_, Plugins> {
+        self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of a call among all that run.
+pub struct Admission(Arc<Registry>);
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A JSON object.
+pub type Object = Map<String, Value>;

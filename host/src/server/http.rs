@@ -1,0 +1,222 @@
+//! MCP over streamable HTTP at `/mcp`: who may come in, and how much of it.
+
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited, combinators::BoxBody};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+};
+use subtle::ConstantTimeEq as _;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+
+use super::{
+    Caller, Server,
+    sessions::{Sessions, Tracked},
+};
+use crate::config::{Auth, HttpConfig};
+
+/// The largest request.
+const LARGEST_BODY: usize = 4 << 20;
+/// How long a client may take to send the head of a request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to send the rest of it.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// How many connections may be open.
+const MOST_CONNECTIONS: usize = 1024;
+/// The header that names a session of the protocol's first era.
+const SESSION: &str = "mcp-session-id";
+
+type Service = StreamableHttpService<Server, LocalSessionManager>;
+type Reply = Response<Tracked<BoxBody<Bytes, Infallible>>>;
+
+/// Where the host listens, and who may call.
+pub struct Address {
+    listener: TcpListener,
+    config: HttpConfig,
+    /// None: everybody who reaches it.
+    token: Option<String>,
+}
+
+/// What every connection needs.
+struct Shared {
+    service: Service,
+    sessions: Sessions,
+    token: Option<String>,
+}
+
+impl Address {
+    /// Binds the address. One that others reach needs authentication.
+    pub async fn bind(
+        config: HttpConfig,
+        token: impl FnOnce() -> anyhow::Result<String>,
+    ) -> anyhow::Result<Self> {
+        let address = config.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        ensure!(
+            address.ip().is_loopback() || config.auth != Auth::None,
+            "`{address}` can be reached by others, so `http.auth = \"none\"` is refused; use `token`, or listen on 127.0.0.1"
+        );
+        let token = match config.auth {
+            Auth::Token => Some(token()?),
+            Auth::None => None,
+        };
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on `{address}`"))?;
+        Ok(Self { listener, config, token })
+    }
+
+    pub fn url(&self) -> anyhow::Result<String> {
+        Ok(format!("http://{}/mcp", self.listener.local_addr()?))
+    }
+
+    pub fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    fn service_config(&self) -> anyhow::Result<StreamableHttpServerConfig> {
+        let local = self.listener.local_addr()?;
+        let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+        hosts.extend(self.config.allowed_hosts.clone());
+        if !local.ip().is_loopback() && !local.ip().is_unspecified() {
+            hosts.push(host_of(local.ip()));
+        }
+        let mut origins = self.config.allowed_origins.clone();
+        let own = ["localhost", "127.0.0.1", "[::1]"];
+        origins.extend(own.iter().map(|host| format!("http://{host}:{}", local.port())));
+        Ok(StreamableHttpServerConfig::default()
+            .with_allowed_hosts(hosts)
+            .with_allowed_origins(origins)
+            .enforce_origin_validation()
+            .with_max_request_body_bytes(LARGEST_BODY))
+    }
+}
+
+fn host_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+/// Serves every client that comes.
+pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
+    let mut manager = LocalSessionManager::default();
+    // Its own timer ends sessions with calls under way; `Sessions` does not.
+    manager.session_config.keep_alive = None;
+    let manager = Arc::new(manager);
+    let sessions = Sessions::default();
+    tokio::spawn(sessions.clone().end_silent(manager.clone()));
+    let config = address.service_config()?;
+    let factory = move || Ok(Server::new(server.registry.clone(), server.seal.clone()));
+    let service = Service::new(factory, manager, config);
+    let shared = Arc::new(Shared { service, sessions, token: address.token });
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let place = places.clone().acquire_owned().await?;
+        let stream = match address.listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("a connection was not taken: {error}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            connection(shared, stream).await;
+            drop(place);
+        });
+    }
+}
+
+async fn connection(shared: Arc<Shared>, stream: TcpStream) {
+    // Without it every answer waits 40 ms for the client's acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("no delay is not to be had: {error}");
+    }
+    let answer = |request| {
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(shared.answer(request).await) }
+    };
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .await;
+    if let Err(error) = served {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+impl Shared {
+    async fn answer(&self, request: Request<Incoming>) -> Reply {
+        if request.uri().path() != "/mcp" {
+            return plain(StatusCode::NOT_FOUND, "there is only /mcp");
+        }
+        if request.method() == Method::OPTIONS {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "web pages of other origins are not served");
+        }
+        let Some(caller) = self.caller(&request) else {
+            let mut refusal = plain(StatusCode::UNAUTHORIZED, "a bearer token is needed; the host printed where it lies");
+            let challenge = header::HeaderValue::from_static("Bearer realm=\"windlass\"");
+            refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            return refusal;
+        };
+        let ended = request.method() == Method::DELETE;
+        let id = request.headers().get(SESSION).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let under_way = id.as_deref().map(|id| self.sessions.begin(id));
+        let mut request = match read(request).await {
+            Ok(request) => request,
+            Err(refusal) => return refusal,
+        };
+        request.extensions_mut().insert(caller);
+        let response = self.service.handle(request).await;
+        if let Some(id) = id.filter(|_| ended || response.status() == StatusCode::NOT_FOUND) {
+            self.sessions.forget(&id);
+        }
+        response.map(|body| Tracked::new(body, under_way))
+    }
+
+    /// Who calls. None: somebody without the token.
+    fn caller(&self, request: &Request<Incoming>) -> Option<Caller> {
+        let Some(token) = &self.token else { return Some(Caller(Arc::from("local"))) };
+        let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, given) = header.split_once(' ')?;
+        let right = scheme.eq_ignore_ascii_case("bearer")
+            && bool::from(given.trim().as_bytes().ct_eq(token.as_bytes()));
+        right.then(|| Caller(Arc::from("token")))
+    }
+}
+
+/// The whole request, within limits of size and time.
+async fn read(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Reply> {
+    let (mut head, body) = request.into_parts();
+    // What answers needs no secret, and logs get none.
+    head.headers.remove(header::AUTHORIZATION);
+    match timeout(BODY_PATIENCE, Limited::new(body, LARGEST_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, Full::new(body.to_bytes()))),
+        Ok(Err(_)) => Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 4 MiB")),
+        Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "the request did not come within 30 s")),
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Reply {
+    let body = Full::new(Bytes::from_static(text.as_bytes())).boxed();
+    let mut response = Response::new(Tracked::new(body, None));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,82 @@
+//! News for clients: lists that changed, resources that changed.
+//!
+//! In the first era a client hears all list changes, and the resources it subscribed to; in the second what
+//! the filter of its subscription lets through.
+
+use rmcp::{
+    ErrorData, Peer, RoleServer, model::ResourceUpdatedNotificationParam,
+    service::SubscriptionContext,
+};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use super::Server;
+use crate::registry::News;
+
+/// How many resources one client may follow.
+const MOST_SUBSCRIPTIONS: usize = 1000;
+
+impl Server {
+    /// Tells a client of the first era, until it goes.
+    pub(super) fn tell_of_changes(&self, peer: Peer<RoleServer>) {
+        let mut news = self.registry.listen();
+        let session = self.session.clone();
+        tokio::spawn(async move {
+            while let Some(piece) = next(&mut news).await {
+                let told = match piece {
+                    News::Tools => peer.notify_tool_list_changed().await,
+                    News::Prompts => peer.notify_prompt_list_changed().await,
+                    News::Resources => peer.notify_resource_list_changed().await,
+                    News::Resource(uri) if session.subscriptions().contains(&uri) => {
+                        let update = ResourceUpdatedNotificationParam::new(uri);
+                        peer.notify_resource_updated(update).await
+                    }
+                    News::Resource(_) => Ok(()),
+                };
+                if told.is_err() || peer.is_transport_closed() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Tells a subscriber of the second era, until it cancels.
+    pub(super) async fn tell_subscriber(&self, subscription: SubscriptionContext) {
+        let mut news = self.registry.listen();
+        let sink = subscription.sink();
+        loop {
+            let piece = tokio::select! {
+                () = subscription.cancelled() => return,
+                piece = next(&mut news) => piece,
+            };
+            let Some(piece) = piece else { return };
+            // The sink itself leaves out what the filter does not name.
+            let _ = match piece {
+                News::Tools => sink.notify_tool_list_changed().await,
+                News::Prompts => sink.notify_prompt_list_changed().await,
+                News::Resources => sink.notify_resource_list_changed().await,
+                News::Resource(uri) => sink.notify_resource_updated(uri).await,
+            };
+        }
+    }
+
+    pub(super) fn subscribe_to(&self, uri: String) -> Result<(), ErrorData> {
+        let mut subscriptions = self.session.subscriptions();
+        if subscriptions.len() >= MOST_SUBSCRIPTIONS {
+            let message = format!("more than {MOST_SUBSCRIPTIONS} subscriptions; end some first");
+            return Err(ErrorData::invalid_params(message, None));
+        }
+        subscriptions.insert(uri);
+        Ok(())
+    }
+}
+
+/// The next piece of news. Who fell behind goes on with what is still there.
+async fn next(news: &mut Receiver<News>) -> Option<News> {
+    loop {
+        match news.recv().await {
+            Ok(piece) => return Some(piece),
+            Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "a listener fell behind"),
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! MCP in and out: the only place that knows rmcp.
+//!
+//! One [`Server`] serves one client. What it offers comes from the `registry`; this folder turns it into the
+//! protocol's words, for both of the protocol's eras.
+
+#![allow(deprecated, reason = "sampling, roots and logging are on their way out, and clients still use them")]
+
+mod answer;
+mod convert;
+mod http;
+mod listen;
+mod meta;
+mod notes;
+mod prompts;
+mod questions;
+mod resources;
+mod seal;
+mod sessions;
+mod stdio;
+mod tools;
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+        GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
+        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+        ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
+        SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    },
+    service::{NotificationContext, RequestContext, SubscriptionContext},
+};
+
+use crate::registry::Registry;
+
+pub use http::{Address, serve as serve_http};
+pub use seal::Seal;
+pub use stdio::serve as serve_stdio;
+
+/// What models read of all plugins together is cut here: clients cut it anyway.
+const LONGEST_INSTRUCTIONS: usize = 2 << 10;
+
+type Context = RequestContext<RoleServer>;
+
+/// Serves one client.
+#[derive(Clone)]
+pub struct Server {
+    registry: Arc<Registry>,
+    seal: Arc<Seal>,
+    session: Arc<Session>,
+}
+
+/// What a client of the protocol's first era has asked for once and for all.
+struct Session {
+    /// The least [`LoggingLevel`] that it wants to hear, or [`SILENT`].
+    level: AtomicU8,
+    subscriptions: Mutex<BTreeSet<String>>,
+}
+
+/// No level: the client has not asked for log messages.
+const SILENT: u8 = u8::MAX;
+
+/// Who calls. Behind stdio and without authentication it is whoever started the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller(pub Arc<str>);
+
+impl Server {
+    pub fn new(registry: Arc<Registry>, seal: Arc<Seal>) -> Self {
+        let session =
+            Session { level: AtomicU8::new(SILENT), subscriptions: Mutex::default() };
+        Self { registry, seal, session: Arc::new(session) }
+    }
+
+    fn instructions(&self) -> Option<String> {
+        let catalog = self.registry.catalog();
+        let texts = catalog.plugins.values().map(|it| it.description.plugin.instructions.trim());
+        let mut text = texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n");
+        let end = (0..=LONGEST_INSTRUCTIONS.min(text.len())).rev();
+        text.truncate(end.into_iter().find(|&end| text.is_char_boundary(end)).unwrap_or_default());
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn level(&self, context: &Context) -> Option<LoggingLevel> {
+        if is_modern(context) {
+            return context.meta.log_level();
+        }
+        convert::level_of(self.session.level.load(Ordering::Relaxed))
+    }
+}
+
+impl Session {
+    fn subscriptions(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the request belongs to the protocol's second era, in which servers ask nothing by themselves.
+fn is_modern(context: &Context) -> bool {
+    context.protocol_version().is_some_and(|version| !version.has_initialize())
+}
+
+/// Who sent this request.
+fn caller(context: &Context) -> Caller {
+    let parts = context.extensions.get::<::http::request::Parts>();
+    parts
+        .and_then(|parts| parts.extensions.get::<Caller>().cloned())
+        .unwrap_or_else(|| Caller(Arc::from("local")))
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_logging()
+            .enable_completions()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_resources_list_changed()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
+        let mut info = ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("windlass", env!("CARGO_PKG_VERSION")));
+        info.instructions = self.instructions();
+        info
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.tell_of_changes(context.peer);
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(self.tools())
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.tool(name)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
+        self.call(request, context).await
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(self.prompts())
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        self.prompt(request, context).await
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: Context,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        self.resources(&context).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(self.templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        self.resource(&request.uri, &context).await
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: Context,
+    ) -> Result<CompleteResult, ErrorData> {
+        self.completions(request, &context).await
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        _: Context,
+    ) -> Result<(), ErrorData> {
+        self.session.level.store(convert::rank_of(request.level), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _: Context,
+    ) -> Result<(), ErrorData> {
+        self.subscribe_to(request.uri)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: Context,
+    ) -> Result<(), ErrorData> {
+        self.session.subscriptions().remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        self.tell_subscriber(subscription).await;
+        Ok(())
+    }
+}

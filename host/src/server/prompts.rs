@@ -1,0 +1,182 @@
+//! `prompts/list`, `prompts/get`, and `completion/complete` for prompts and resources.
+
+use rmcp::{
+    ErrorData,
+    model::{
+        CacheScope, CompleteRequestParams, CompleteResult, CompletionInfo, GetPromptRequestParams,
+        GetPromptResponse, GetPromptResult, ListPromptsResult, Prompt, PromptArgument, Reference,
+    },
+};
+use serde_json::Value;
+
+use super::{
+    Context, Server, answer, caller, convert,
+    notes::observer,
+    questions::{Refusal, Reply, Sent, Turn},
+    seal::Binding,
+};
+use crate::{
+    capability::{prompts, types::Error},
+    plugin::{CompletePrompt, CompleteResource},
+    registry::OfferedPrompt,
+};
+
+impl Server {
+    pub(super) fn prompts(&self) -> ListPromptsResult {
+        let catalog = self.registry.catalog();
+        let mut result = ListPromptsResult::default();
+        result.prompts = catalog.prompts.values().map(to_mcp).collect();
+        result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
+    }
+
+    pub(super) async fn prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let catalog = self.registry.catalog();
+        let Some(offered) = catalog.prompts.get(&request.name) else {
+            let message = format!("Unknown prompt: `{}`", request.name);
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let arguments = request.arguments.unwrap_or_default();
+        check_arguments(offered, &arguments)?;
+        let texts: Vec<_> = arguments.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        let arguments = Value::Object(arguments);
+        let caller = caller(&context);
+        let binding = Binding {
+            caller: &caller,
+            method: "prompts/get",
+            name: &request.name,
+            arguments: &arguments,
+        };
+        let sent =
+            Sent { responses: request.input_responses, state: request.request_state, harmless: true };
+        let _admission = self.registry.admit().map_err(answer::refused)?;
+        let (observer, _) = observer(&self.registry, offered.plugin.name(), None, None);
+        let replied = self.converse(&context, &binding, sent, |answers, client| {
+            let request = prompts::Request {
+                prompt: offered.own_name.clone(),
+                arguments: texts.clone(),
+                config: offered.plugin.settings.config.to_string(),
+                client,
+                answers,
+            };
+            let (plugin, observer) = (offered.plugin.clone(), observer.clone());
+            async move {
+                match plugin.enter(request, None, observer).await? {
+                    prompts::Outcome::Done(messages) => Ok(Turn::Done(messages)),
+                    prompts::Outcome::Ask(questions) => Ok(Turn::Ask(questions)),
+                }
+            }
+        });
+        match replied.await {
+            Ok(Reply::Done(messages)) => {
+                let messages = messages.into_iter().map(convert::message).collect();
+                let mut result = GetPromptResult::new(messages);
+                result.description = Some(offered.prompt.description.clone());
+                Ok(GetPromptResponse::Complete(result))
+            }
+            Ok(Reply::InputRequired(required)) => Ok(GetPromptResponse::InputRequired(required)),
+            Err(Refusal::Failed(error)) => Err(answer::refused(error)),
+            Err(Refusal::Protocol(error)) => Err(error),
+        }
+    }
+
+    pub(super) async fn completions(
+        &self,
+        request: CompleteRequestParams,
+        _: &Context,
+    ) -> Result<CompleteResult, ErrorData> {
+        let others: Vec<_> =
+            request.context.and_then(|it| it.arguments).into_iter().flatten().collect();
+        let (argument, typed) = (request.argument.name, request.argument.value);
+        let values = match request.r#ref {
+            Reference::Prompt(prompt) => {
+                self.complete_prompt(&prompt.name, argument, typed, others).await
+            }
+            Reference::Resource(resource) => {
+                self.complete_resource(resource.uri, argument, typed, others).await
+            }
+            _ => Err(Error::invalid("only prompts and resource templates are completed")),
+        };
+        let mut values = values.map_err(answer::refused)?;
+        let total = u32::try_from(values.len()).ok();
+        let more = values.len() > CompletionInfo::MAX_VALUES;
+        values.truncate(CompletionInfo::MAX_VALUES);
+        let mut info = CompletionInfo::default();
+        (info.values, info.total, info.has_more) = (values, total, Some(more));
+        Ok(CompleteResult::new(info))
+    }
+
+    async fn complete_prompt(
+        &self,
+        name: &str,
+        argument: String,
+        typed: String,
+        others: Vec<(String, String)>,
+    ) -> Result<Vec<String>, Error> {
+        let catalog = self.registry.catalog();
+        let Some(offered) = catalog.prompts.get(name) else {
+            return Err(Error::invalid(format!("there is no prompt `{name}`")));
+        };
+        let _admission = self.registry.admit()?;
+        let (observer, _) = observer(&self.registry, offered.plugin.name(), None, None);
+        let entry = CompletePrompt { prompt: offered.own_name.clone(), argument, typed, others };
+        offered.plugin.enter(entry, None, observer).await
+    }
+
+    async fn complete_resource(
+        &self,
+        template: String,
+        variable: String,
+        typed: String,
+        others: Vec<(String, String)>,
+    ) -> Result<Vec<String>, Error> {
+        let catalog = self.registry.catalog();
+        let known = catalog.templates().find(|(known, _)| known.uri == template);
+        let Some((_, plugin)) = known else {
+            return Err(Error::invalid(format!("there is no template `{template}`")));
+        };
+        let _admission = self.registry.admit()?;
+        let (observer, _) = observer(&self.registry, plugin.name(), None, None);
+        let entry = CompleteResource { template, variable, typed, others };
+        plugin.enter(entry, None, observer).await
+    }
+}
+
+fn to_mcp(offered: &OfferedPrompt) -> Prompt {
+    let prompt = &offered.prompt;
+    let arguments = prompt.arguments.iter().map(|argument| {
+        PromptArgument::new(argument.name.clone())
+            .with_description(argument.description.clone())
+            .with_required(argument.required)
+    });
+    let description = Some(prompt.description.clone());
+    let mut converted = Prompt::new(prompt.name.clone(), description, Some(arguments.collect()));
+    converted.title.clone_from(&prompt.title);
+    converted
+}
+
+fn check_arguments(
+    offered: &OfferedPrompt,
+    given: &serde_json::Map<String, Value>,
+) -> Result<(), ErrorData> {
+    let name = &offered.prompt.name;
+    let known = &offered.prompt.arguments;
+    let wrong = |what: String| Err(ErrorData::invalid_params(format!("prompt `{name}`: {what}"), None));
+    if let Some(missing) = known.iter().find(|it| it.required && !given.contains_key(&it.name)) {
+        return wrong(format!("the argument `{}` is missing", missing.name));
+    }
+    if let Some((unknown, _)) = given.iter().find(|(key, _)| !known.iter().any(|it| it.name == **key)) {
+        return wrong(format!("there is no argument `{unknown}`"));
+    }
+    if let Some((key, _)) = given.iter().find(|(_, value)| !value.is_string()) {
+        return wrong(format!("the argument `{key}` must be text"));
+    }
+    Ok(())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

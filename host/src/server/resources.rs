@@ -1,0 +1,75 @@
+//! `resources/list`, `resources/templates/list` and `resources/read`.
+
+use rmcp::{
+    ErrorData,
+    model::{
+        CacheScope, ListResourceTemplatesResult, ListResourcesResult, ReadResourceResponse,
+        ReadResourceResult,
+    },
+};
+use serde_json::json;
+
+use super::{Context, Server, answer, convert, notes::observer};
+use crate::{
+    capability::types::{Code, Error},
+    plugin::{ListResources, ReadResource},
+};
+
+impl Server {
+    /// What all plugins have at this moment. One that fails is left out, and the log says so.
+    pub(super) async fn resources(&self, _: &Context) -> Result<ListResourcesResult, ErrorData> {
+        let catalog = self.registry.catalog();
+        let _admission = self.registry.admit().map_err(answer::refused)?;
+        let mut result = ListResourcesResult::default();
+        for plugin in catalog.plugins_with_resources() {
+            let (observer, _) = observer(&self.registry, plugin.name(), None, None);
+            let entry = ListResources { config: plugin.settings.config.to_string() };
+            match plugin.enter(entry, None, observer).await {
+                Ok(links) => result.resources.extend(links.into_iter().map(convert::resource)),
+                Err(error) => {
+                    tracing::warn!(plugin = plugin.name(), "its resources: {}", error.message);
+                }
+            }
+        }
+        Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
+    }
+
+    pub(super) fn templates(&self) -> ListResourceTemplatesResult {
+        let catalog = self.registry.catalog();
+        let mut result = ListResourceTemplatesResult::default();
+        result.resource_templates =
+            catalog.templates().map(|(template, _)| convert::template(template)).collect();
+        result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
+    }
+
+    pub(super) async fn resource(
+        &self,
+        uri: &str,
+        _: &Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let read = self.read(uri).await.map_err(|error| match error.code {
+            Code::NotFound => {
+                ErrorData::resource_not_found(error.message, Some(json!({"uri": uri})))
+            }
+            _ => answer::refused(error),
+        })?;
+        let result = read.with_ttl_ms(0).with_cache_scope(CacheScope::Private);
+        Ok(ReadResourceResponse::Complete(result))
+    }
+
+    async fn read(&self, uri: &str) -> Result<ReadResourceResult, Error> {
+        let not_there = || Error::new(Code::NotFound, format!("Resource not found: `{uri}`"));
+        let catalog = self.registry.catalog();
+        let plugin = catalog.plugin_for(uri).ok_or_else(not_there)?;
+        let _admission = self.registry.admit()?;
+        let (observer, _) = observer(&self.registry, plugin.name(), None, None);
+        let config = plugin.settings.config.to_string();
+        let entry = ReadResource { uri: uri.to_owned(), config };
+        let contents = plugin.enter(entry, None, observer).await?;
+        if contents.is_empty() {
+            return Err(not_there());
+        }
+        let contents = contents.into_iter().map(convert::resource_contents).collect();
+        Ok(ReadResourceResult::new(contents))
+    }
+}

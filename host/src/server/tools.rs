@@ -1,0 +1,131 @@
+//! `tools/list` and `tools/call`.
+
+use std::sync::Arc;
+
+use rmcp::{
+    ErrorData,
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ListToolsResult, Tool,
+    },
+};
+use serde_json::Value;
+
+use super::{
+    Context, Server, answer, caller, convert, meta,
+    notes::observer,
+    questions::{Refusal, Reply, Sent, Turn},
+    seal::Binding,
+};
+use crate::{
+    capability::{
+        tools::{Hints, Outcome, Output},
+        types::{Code, Error},
+    },
+    registry::{Object, OfferedTool},
+};
+
+impl Server {
+    /// Never enters a guest: all is known since the plugins were loaded.
+    pub(super) fn tools(&self) -> ListToolsResult {
+        let catalog = self.registry.catalog();
+        let mut tools: Vec<_> = catalog.tools.values().map(|tool| convert::tool(tool)).collect();
+        if self.registry.config().server.meta_tools {
+            tools.extend(meta::tools());
+        }
+        let mut result = ListToolsResult::default();
+        result.tools = tools;
+        result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
+    }
+
+    pub(super) fn tool(&self, name: &str) -> Option<Tool> {
+        let catalog = self.registry.catalog();
+        catalog.tools.get(name).map(|tool| convert::tool(tool))
+    }
+
+    /// A call, until it is done, refused or cancelled.
+    pub(super) async fn call(
+        &self,
+        request: CallToolRequestParams,
+        context: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let request = match self.meta_request(request) {
+            meta::Request::Tool(request) => request,
+            meta::Request::Answered(result) => return Ok(result.into()),
+        };
+        let Some(tool) = self.registry.catalog().tools.get(&*request.name).cloned() else {
+            let message = format!("Unknown tool: `{}`; tools/list names all there are", request.name);
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let cancelled = context.ct.clone();
+        tokio::select! {
+            biased;
+            replied = self.call_tool_of(&tool, request, &context) => reply(replied),
+            () = cancelled.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
+        }
+    }
+
+    async fn call_tool_of(
+        &self,
+        tool: &Arc<OfferedTool>,
+        request: CallToolRequestParams,
+        context: &Context,
+    ) -> Result<Reply<Output>, Refusal> {
+        let _admission = self.registry.admit()?;
+        let arguments = check_arguments(tool, request.arguments.unwrap_or_default())?;
+        let text = arguments.to_string();
+        let caller = caller(context);
+        let binding = Binding {
+            caller: &caller,
+            method: "tools/call",
+            name: &tool.name,
+            arguments: &arguments,
+        };
+        let sent = Sent {
+            responses: request.input_responses,
+            state: request.request_state,
+            harmless: tool.hints.contains(Hints::READ_ONLY),
+        };
+        let token = context.meta.get_progress_token();
+        let (observer, notes) =
+            observer(&self.registry, tool.plugin.name(), token, self.level(context));
+        let conversation = self.converse(context, &binding, sent, |answers, client| {
+            let (text, observer) = (text.clone(), observer.clone());
+            async move {
+                match self.registry.call(tool, text, client, answers, observer).await? {
+                    Outcome::Done(output) => Ok(Turn::Done(output)),
+                    Outcome::Ask(questions) => Ok(Turn::Ask(questions)),
+                }
+            }
+        });
+        match notes {
+            Some(notes) => notes.along(&context.peer, conversation).await,
+            None => conversation.await,
+        }
+    }
+}
+
+fn reply(replied: Result<Reply<Output>, Refusal>) -> Result<CallToolResponse, ErrorData> {
+    match replied {
+        Ok(Reply::Done(output)) => Ok(answer::done(output).into()),
+        Ok(Reply::InputRequired(required)) => Ok(required.into()),
+        Err(Refusal::Failed(error)) => Ok(failed(error).into()),
+        Err(Refusal::Protocol(error)) => Err(error),
+    }
+}
+
+fn failed(error: Error) -> CallToolResult {
+    answer::failed(error)
+}
+
+/// Arguments that fit the tool's schema, or an error that says what does not.
+fn check_arguments(tool: &OfferedTool, mut arguments: Object) -> Result<Value, Error> {
+    tool.input.forget_nulls(&mut arguments);
+    let arguments = Value::Object(arguments);
+    match tool.input.check(&arguments) {
+        Ok(()) => Ok(arguments),
+        Err(mistakes) => Err(Error::new(
+            Code::Invalid,
+            format!("the arguments of `{}` do not fit: {mistakes}", tool.name),
+        )),
+    }
+}

@@ -1,0 +1,88 @@
+//! The body of an answer, as it comes in.
+
+use std::{fmt, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+
+use super::{failure, mask::Mask};
+use crate::{
+    capability::types::{Code, Error},
+    error::{Failure, Result},
+};
+
+/// A larger answer belongs into a container that downloads it.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+/// What is left of an answer. Dropping it closes the connection, unless all of it was read.
+pub struct Body {
+    place: String,
+    source: Source,
+    mask: Arc<Mask>,
+    /// How much more may come.
+    left: usize,
+    /// What came and may be the beginning of a secret.
+    held: BytesMut,
+    /// What came and was not read.
+    ready: Bytes,
+}
+
+enum Source {
+    Open(Box<reqwest::Response>),
+    Ended,
+    /// Not the same as ended: who reads on must not take half an answer for a whole one.
+    Broken(Error),
+}
+
+impl Body {
+    pub(super) fn new(place: String, response: reqwest::Response, mask: Arc<Mask>) -> Self {
+        let source = Source::Open(Box::new(response));
+        let (held, ready) = (BytesMut::new(), Bytes::new());
+        Self { place, source, mask, left: LARGEST_ANSWER, held, ready }
+    }
+
+    /// Up to `most` bytes, as soon as there are some; `None` at the end.
+    pub async fn read(&mut self, most: u32) -> Result<Option<Vec<u8>>> {
+        while self.ready.is_empty() {
+            let chunk = match &mut self.source {
+                Source::Open(response) => response.chunk().await,
+                Source::Ended => return Ok(None),
+                Source::Broken(error) => return Err(Failure::Answer(error.clone())),
+            };
+            match chunk {
+                Ok(Some(chunk)) => self.take(chunk),
+                Ok(None) => {
+                    self.ready = self.mask.rest(&self.held);
+                    self.source = Source::Ended;
+                }
+                Err(error) => {
+                    self.source = Source::Broken(failure(&self.mask, &self.place, &error))
+                }
+            }
+        }
+        let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
+        let chunk = self.ready.split_to(most.min(self.ready.len()));
+        Ok(Some(chunk.into()))
+    }
+
+    fn take(&mut self, chunk: Bytes) {
+        match self.left.checked_sub(chunk.len()) {
+            Some(left) => {
+                self.left = left;
+                self.ready = self.mask.chunk(&mut self.held, chunk);
+            }
+            None => {
+                let message = format!(
+                    "the answer of `{}` is larger than the {LARGEST_ANSWER} bytes that `http` reads",
+                    self.place
+                );
+                self.source = Source::Broken(Error::new(Code::Limit, message));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Body").field("place", &self.place).finish_non_exhaustive()
+    }
+}

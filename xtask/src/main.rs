@@ -1,0 +1,89 @@
+//! Build chores: `cargo xtask <command>`.
+//!
+//! Each command has a file of its name. Building is reported on stderr; stdout is for results.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a build tool starts programs; only the host may not"
+)]
+#![allow(clippy::print_stdout, reason = "stdout is how this tool answers")]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod tree;
+mod command;
+mod report;
+mod toolchain;
+mod python;
+mod plugins;
+mod host;
+mod run;
+mod serve;
+mod peers;
+mod test;
+mod bench;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, runs, tests and measures Windlass")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds the plugins as components into `target/plugins`.
+    Plugins {
+        /// Also the plugins that only tests use.
+        #[arg(long)]
+        fixtures: bool,
+    },
+    /// Builds `windlass` with its plugins inside.
+    Build {
+        /// Optimized, as it ships.
+        #[arg(long)]
+        release: bool,
+    },
+    /// Builds all and serves, over HTTP on loopback unless the arguments hold `--stdio`.
+    Run(run::Arguments),
+    /// Runs every check and test.
+    Test {
+        /// Only tests, and peers, whose name contains this.
+        filter: Option<String>,
+    },
+    /// Holds the host to the programs that others wrote for the protocol.
+    Peers {
+        /// Only peers whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Measures the release build beside a native server.
+    Bench {
+        /// How often each figure is taken; its median counts.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    execute(Arguments::parse().command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn execute(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Plugins { fixtures: false } => plugins::build()?,
+        Command::Plugins { fixtures: true } => plugins::build_with_fixtures()?,
+        Command::Build { release: false } => println!("{}", host::build(host::DEBUG)?.display()),
+        Command::Build { release: true } => println!("{}", host::build(host::RELEASE)?.display()),
+        Command::Run(arguments) => run::run(&arguments)?,
+        Command::Test { filter } => return test::test(filter.as_deref()),
+        Command::Peers { only } => return peers::peers(only.as_deref()),
+        Command::Bench { runs } => return bench::bench(runs),
+    }
+    Ok(ExitCode::SUCCESS)
+}

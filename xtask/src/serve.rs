@@ -1,0 +1,131 @@
+//! Starting a server that is to be tested or measured.
+
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use crate::tree;
+
+/// How long a server may take to listen; an unoptimized one compiles its plugins first.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a server says on stderr, before its address.
+const LISTENING: &str = "listening on ";
+
+/// A command line of a server, without its transport.
+pub(crate) struct Server {
+    program: OsString,
+    arguments: Vec<OsString>,
+    http: &'static [&'static str],
+    /// Its state and its configuration; gone when this is dropped.
+    _folder: Option<TempDir>,
+}
+
+/// A server that listens. It is killed when this is dropped.
+pub(crate) struct Listening {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Server {
+    /// The host with these fixtures, each granted what any of them asks for.
+    pub(crate) fn windlass(program: &Path, fixtures: &[&str]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut text = String::new();
+        for name in fixtures {
+            let component = tree::fixture(name);
+            let grants = "grants = { store = true, http = [\"https://example.com\"] }";
+            writeln!(text, "[plugins.{name}]\ncomponent = {component:?}\n{grants}")?;
+        }
+        let configuration = folder.path().join("windlass.toml");
+        fs::write(&configuration, text)?;
+        let paths = [
+            ("--config", configuration),
+            ("--state-dir", folder.path().join("state")),
+            // Shared by all, so that each plugin is compiled once.
+            ("--cache-dir", tree::made("cache")?),
+        ];
+        let paths = paths.into_iter().flat_map(|(name, path)| [name.into(), path.into()]);
+        let arguments = ["serve".into()].into_iter().chain(paths).collect();
+        let http = &["--http", "127.0.0.1:0", "--auth", "none"];
+        Ok(Self { program: program.into(), arguments, http, _folder: Some(folder) })
+    }
+
+    /// The least that a server costs: the crate in `tests/floor`.
+    pub(crate) fn floor(program: &Path) -> Self {
+        Self { program: program.into(), arguments: Vec::new(), http: &["--http"], _folder: None }
+    }
+
+    /// The words that start it on stdio.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        [self.program.clone()].into_iter().chain(self.arguments.iter().cloned()).collect()
+    }
+
+    /// Starts it on stdio.
+    pub(crate) fn stdio(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+    }
+
+    /// Starts it over HTTP on a free port of loopback.
+    pub(crate) fn listen(&self) -> Result<Listening> {
+        let mut command = self.stdio();
+        let command = command.args(self.http).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child =
+            command.stderr(Stdio::piped()).spawn().context("cannot start the server")?;
+        let stderr = child.stderr.take().context("no stderr")?;
+        let mut listening = Listening { child, url: String::new() };
+        let (found, url) = mpsc::channel();
+        thread::spawn(move || {
+            // Reads on to the end, so that the server never waits for a reader.
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let address = line.split_once(LISTENING).map(|(_, address)| address.trim());
+                let message = address.map_or(Err(line.clone()), |address| Ok(address.to_owned()));
+                // Nobody listens any more once the address is known.
+                let _ = found.send(message);
+            }
+        });
+        let mut said = Vec::new();
+        loop {
+            let message = url.recv_timeout(START_LIMIT);
+            match message.with_context(|| format!("the server does not listen: {said:?}"))? {
+                Ok(address) => break listening.url = address,
+                Err(line) => said.push(line),
+            }
+        }
+        Ok(listening)
+    }
+}
+
+impl Listening {
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `host:port`.
+    pub(crate) fn authority(&self) -> &str {
+        let rest = self.url.strip_prefix("http://").unwrap_or(&self.url);
+        rest.split_once('/').map_or(rest, |(authority, _)| authority)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

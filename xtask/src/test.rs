@@ -1,0 +1,96 @@
+//! `cargo xtask test`: everything that must hold, in one go.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Result;
+
+use crate::{
+    command, host, peers, plugins,
+    report::{Counts, Outcome, Report, tail},
+    tree,
+};
+
+/// Runs every step, also after one that failed; only what needs a build that failed is left out.
+pub(crate) fn test(filter: Option<&str>) -> Result<ExitCode> {
+    let mut report = Report::default();
+    if filter.is_none() {
+        report.step("fmt", || cargo("fmt", &["fmt", "--all", "--check"]));
+    }
+    let mut built = None;
+    report.step("build", || {
+        plugins::build_with_fixtures()?;
+        built = Some(host::build_alone(host::DEBUG)?);
+        Ok(Outcome::passed("plugins, fixtures, host"))
+    });
+    if let Some(windlass) = built {
+        if filter.is_none() {
+            let clippy =
+                ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
+            report.step("clippy", || cargo("clippy", &clippy));
+        }
+        report.step("tests", || tests(&windlass, filter));
+        peers::run(&mut report, &windlass, filter);
+    }
+    Ok(report.finish())
+}
+
+fn cargo(name: &str, arguments: &[&str]) -> Result<Outcome> {
+    let mut cargo = command::cargo();
+    let cargo = host::with_bundle(cargo.args(arguments), host::DEBUG)?;
+    let log = tree::made("logs")?.join(format!("{name}.log"));
+    let (succeeded, output) = command::logged(cargo, &log)?;
+    if succeeded {
+        return Ok(Outcome::passed("clean"));
+    }
+    println!("{}", tail(&output));
+    Ok(Outcome::failed(format!("see `{}`", log.display())))
+}
+
+fn tests(windlass: &Path, filter: Option<&str>) -> Result<Outcome> {
+    let mut cargo = command::cargo();
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
+    cargo.env("WINDLASS_COMPONENTS", tree::target().join("plugins"));
+    cargo.env("WINDLASS_BINARY", windlass);
+    let log = tree::made("logs")?.join("tests.log");
+    let cargo = host::with_bundle(&mut cargo, host::DEBUG)?;
+    let (succeeded, output) = command::logged(cargo, &log)?;
+    let mut counts = count(&output);
+    if !succeeded {
+        // Nothing is counted of a test that does not compile or dies.
+        counts.failed = counts.failed.max(1);
+        let failures = output.lines().filter(|line| line.ends_with("... FAILED"));
+        failures.for_each(|line| println!("{line}"));
+        println!("{}", tail(&output));
+    }
+    Ok(Outcome { counts, note: format!("see `{}`", log.display()) })
+}
+
+/// Sums lines such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
+fn count(output: &str) -> Counts {
+    let results = output.lines().filter_map(|line| line.strip_prefix("test result: "));
+    results.fold(Counts::default(), |sum, line| Counts {
+        passed: sum.passed + number_before(" passed", line),
+        failed: sum.failed + number_before(" failed", line),
+        skipped: sum.skipped + number_before(" ignored", line),
+    })
+}
+
+fn number_before(word: &str, line: &str) -> usize {
+    let before = line.split(';').find_map(|part| part.strip_suffix(word)).unwrap_or_default();
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn counts_of_all_packages_add_up() {
+        let counts = count(
+            "running 4 tests\n\
+             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s\n\
+             test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s",
+        );
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (13, 2, 1));
+    }
+}
