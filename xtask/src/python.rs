@@ -35,7 +35,7 @@ pub(crate) fn environment(folder: &str, packages: &[&str]) -> Result<PathBuf> {
 
 /// Builds the plugin written in Python, if its sources or the contract changed.
 pub(crate) fn build_fixture() -> Result<()> {
-    let source = tree::root().join("tests/fixtures/python");
+    let source = tree::root().join("tests/python");
     if !source.is_dir() {
         return Ok(());
     }

@@ -1,0 +1,9 @@
+//! What the host promises, seen from outside: the real program, real plugins, called through MCP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop")]
+#![allow(clippy::disallowed_methods, reason = "the program under test is started here")]
+
+mod support;
+
+mod protocol;
+mod tidy;

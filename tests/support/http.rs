@@ -1,0 +1,158 @@
+//! A host that serves HTTP, and the plainest of clients for it.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::Child,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
+
+use super::{MODERN, PATIENCE, Setup, collect, until, wait};
+
+/// A running host that serves HTTP.
+pub(crate) struct HttpHost {
+    pub(crate) setup: Setup,
+    child: Child,
+    errors: Arc<Mutex<String>>,
+    /// `127.0.0.1:port`
+    pub(crate) address: String,
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Setup {
+    /// Starts `windlass serve --http` on a free port.
+    pub(crate) fn http(self) -> HttpHost {
+        let mut child = self.command(&["serve", "--http"]).spawn().unwrap();
+        let errors = collect(child.stderr.take().unwrap());
+        let url = |text: &str| {
+            let (_, rest) = text.split_once("listening on http://")?;
+            Some(rest.split_once("/mcp")?.0.to_owned())
+        };
+        until("the host tells where it listens", || {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the host ended: {}", errors.lock().unwrap());
+            url(&errors.lock().unwrap()).is_some()
+        });
+        let address = url(&errors.lock().unwrap()).unwrap();
+        HttpHost { setup: self, child, errors, address }
+    }
+}
+
+impl HttpHost {
+    pub(crate) fn token(&self) -> String {
+        std::fs::read_to_string(self.setup.state().join("token")).unwrap().trim().to_owned()
+    }
+
+    /// Sends a request with these header lines, and reads the answer to its end.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|header| header.to_lowercase().starts_with("host:")) {
+            request += &format!("Host: {}\r\n", self.address);
+        }
+        for header in headers {
+            request += &format!("{header}\r\n");
+        }
+        request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        let mut stream = self.connect();
+        // A host that refuses early need not read all of it.
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        Answer::parse(&String::from_utf8_lossy(&answer))
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// A POST of a message as a client of the second era sends it, with the token.
+    pub(crate) fn post(&self, message: &Value, headers: &[&str]) -> Answer {
+        let token = format!("Authorization: Bearer {}", self.token());
+        let mut all = vec!["Content-Type: application/json", ACCEPT, &token];
+        all.extend(headers);
+        self.send("POST", "/mcp", &all, &message.to_string())
+    }
+
+    /// A request of the second era, with its headers.
+    pub(crate) fn request(&self, method: &str, mut parameters: Value) -> Answer {
+        parameters["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let name = parameters.get("name").or(parameters.get("uri")).and_then(Value::as_str);
+        let name = name.map(|name| format!("Mcp-Name: {name}"));
+        let version = format!("MCP-Protocol-Version: {MODERN}");
+        let kind = format!("Mcp-Method: {method}");
+        let mut headers = vec![version.as_str(), &kind];
+        headers.extend(name.as_deref());
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
+        self.post(&message, &headers)
+    }
+
+    pub(crate) fn errors(&self) -> String {
+        self.errors.lock().unwrap().clone()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for HttpHost {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        wait(&mut self.child);
+    }
+}
+
+/// What every client of the protocol sends.
+pub(crate) const ACCEPT: &str = "Accept: application/json, text/event-stream";
+
+impl Answer {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_default();
+        let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
+        let body = if chunked { dechunk(body) } else { body.to_owned() };
+        Self { status, head: head.to_owned(), body }
+    }
+
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.head.lines().filter_map(|line| line.split_once(": "));
+        pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The last message of the body, whether it is JSON or a stream of events.
+    pub(crate) fn message(&self) -> Value {
+        let events = self.body.lines().filter_map(|line| line.strip_prefix("data:"));
+        let last = events.filter(|data| !data.trim().is_empty()).next_back();
+        serde_json::from_str(last.unwrap_or(&self.body)).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+}
+
+fn dechunk(mut rest: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or_default();
+        let Some(chunk) = after.get(..size) else { break };
+        if size == 0 {
+            break;
+        }
+        whole.push_str(chunk);
+        rest = after.get(size + 2..).unwrap_or_default();
+    }
+    whole
+}
