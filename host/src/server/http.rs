@@ -121,7 +121,7 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
     let sessions = Sessions::default();
     tokio::spawn(sessions.clone().end_silent(manager.clone()));
     let config = address.service_config()?;
-    let factory = move || Ok(Server::new(server.registry.clone(), server.seal.clone()));
+    let factory = move || Ok(server.for_another());
     let service = Service::new(factory, manager, config);
     let shared = Arc::new(Shared { service, sessions, token: address.token });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));

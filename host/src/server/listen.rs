@@ -3,6 +3,8 @@
 //! In the first era a client hears all list changes, and the resources it subscribed to; in the second what
 //! the filter of its subscription lets through.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rmcp::{
     ErrorData, Peer, RoleServer, model::ResourceUpdatedNotificationParam,
     service::SubscriptionContext,
@@ -14,6 +16,12 @@ use crate::registry::News;
 
 /// How many resources one client may follow.
 const MOST_SUBSCRIPTIONS: usize = 1000;
+
+/// How many subscriptions of the second era may be open.
+const MOST_SUBSCRIBERS: usize = 256;
+
+/// One of the open subscriptions.
+struct Subscriber<'a>(&'a AtomicUsize);
 
 impl Server {
     /// Tells a client of the first era, until it goes.
@@ -40,15 +48,19 @@ impl Server {
     }
 
     /// Tells a subscriber of the second era, until it cancels.
-    pub(super) async fn tell_subscriber(&self, subscription: SubscriptionContext) {
+    pub(super) async fn tell_subscriber(
+        &self,
+        subscription: SubscriptionContext,
+    ) -> Result<(), ErrorData> {
+        let _subscriber = Subscriber::new(&self.subscribers)?;
         let mut news = self.registry.listen();
         let sink = subscription.sink();
         loop {
             let piece = tokio::select! {
-                () = subscription.cancelled() => return,
+                () = subscription.cancelled() => return Ok(()),
                 piece = next(&mut news) => piece,
             };
-            let Some(piece) = piece else { return };
+            let Some(piece) = piece else { return Ok(()) };
             // The sink itself leaves out what the filter does not name.
             let _ = match piece {
                 News::Tools => sink.notify_tool_list_changed().await,
@@ -67,6 +79,23 @@ impl Server {
         }
         subscriptions.insert(uri);
         Ok(())
+    }
+}
+
+impl<'a> Subscriber<'a> {
+    fn new(count: &'a AtomicUsize) -> Result<Self, ErrorData> {
+        let subscriber = Self(count);
+        if count.fetch_add(1, Ordering::Relaxed) >= MOST_SUBSCRIBERS {
+            let message = format!("busy: {MOST_SUBSCRIBERS} subscriptions are open; end some first");
+            return Err(ErrorData::internal_error(message, None));
+        }
+        Ok(subscriber)
+    }
+}
+
+impl Drop for Subscriber<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

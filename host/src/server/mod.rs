@@ -7,6 +7,7 @@
 
 mod answer;
 mod convert;
+mod gate;
 mod http;
 mod listen;
 mod meta;
@@ -23,7 +24,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
 };
 
@@ -57,6 +58,8 @@ pub struct Server {
     registry: Arc<Registry>,
     seal: Arc<Seal>,
     session: Arc<Session>,
+    /// How many subscriptions of the second era are open, of all clients.
+    subscribers: Arc<AtomicUsize>,
 }
 
 /// What a client of the protocol's first era has asked for once and for all.
@@ -77,7 +80,13 @@ impl Server {
     pub fn new(registry: Arc<Registry>, seal: Arc<Seal>) -> Self {
         let session =
             Session { level: AtomicU8::new(SILENT), subscriptions: Mutex::default() };
-        Self { registry, seal, session: Arc::new(session) }
+        Self { registry, seal, session: Arc::new(session), subscribers: Arc::default() }
+    }
+
+    /// The same host for another client.
+    fn for_another(&self) -> Self {
+        let subscribers = self.subscribers.clone();
+        Self { subscribers, ..Self::new(self.registry.clone(), self.seal.clone()) }
     }
 
     fn instructions(&self) -> Option<String> {
@@ -156,7 +165,8 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: Context,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.call(request, context).await
+        // Boxed, so that a request that waits for its turn is small.
+        Box::pin(self.call(request, context)).await
     }
 
     async fn list_prompts(
@@ -172,7 +182,7 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
-        self.prompt(request, context).await
+        Box::pin(self.prompt(request, context)).await
     }
 
     async fn list_resources(
@@ -180,7 +190,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         context: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
-        self.resources(&context).await
+        Box::pin(self.resources(&context)).await
     }
 
     async fn list_resource_templates(
@@ -196,7 +206,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: Context,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        self.resource(&request.uri, &context).await
+        Box::pin(self.resource(&request.uri, &context)).await
     }
 
     async fn complete(
@@ -204,7 +214,7 @@ impl ServerHandler for Server {
         request: CompleteRequestParams,
         context: Context,
     ) -> Result<CompleteResult, ErrorData> {
-        self.completions(request, &context).await
+        Box::pin(self.completions(request, &context)).await
     }
 
     async fn set_level(
@@ -241,7 +251,6 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        self.tell_subscriber(subscription).await;
-        Ok(())
+        self.tell_subscriber(subscription).await
     }
 }

@@ -1,12 +1,17 @@
 //! MCP over the process's own standard streams: one client, whoever started the host.
 
-use rmcp::{ServiceExt as _, transport::io::stdio_pipes};
+use rmcp::{
+    ServiceExt as _,
+    transport::{async_rw::AsyncRwTransport, io::stdio_pipes},
+};
 
-use super::Server;
+use super::{Server, gate::Gate};
 
 /// Serves until the client closes its end.
 pub async fn serve(server: Server) -> anyhow::Result<()> {
-    let running = match server.serve(stdio_pipes()).await {
+    let (input, output) = stdio_pipes();
+    let transport = Gate::new(AsyncRwTransport::new_server(input, output));
+    let running = match server.serve(transport).await {
         Ok(running) => running,
         Err(error) => {
             tracing::debug!("the client left before it said what it speaks: {error}");
