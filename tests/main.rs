@@ -6,4 +6,11 @@
 mod support;
 
 mod protocol;
+mod tools;
+mod limits;
+mod grants;
+mod consent;
+mod resources;
+mod http;
+mod web;
 mod tidy;

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{MODERN, PATIENCE, Setup, collect, until, wait};
+use super::{MODERN, PATIENCE, Setup, collect, ended::whole, until, wait};
 
 /// A running host that serves HTTP.
 pub(crate) struct HttpHost {
@@ -104,6 +104,14 @@ impl HttpHost {
         self.errors.lock().unwrap().clone()
     }
 
+    /// Ends it, and gives back its setup and all that it ever wrote to stderr.
+    pub(crate) fn end(mut self) -> (Setup, String) {
+        self.child.kill().unwrap();
+        wait(&mut self.child);
+        let said = whole(&self.errors.clone(), 2);
+        (std::mem::replace(&mut self.setup, Setup::new()), said)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -121,6 +129,14 @@ impl Drop for HttpHost {
 pub(crate) const ACCEPT: &str = "Accept: application/json, text/event-stream";
 
 impl Answer {
+    /// Reads what comes until the host closes the connection.
+    pub(crate) fn read(stream: &mut TcpStream) -> Self {
+        let mut answer = Vec::new();
+        // What came before a connection broke is an answer as well.
+        let _ = stream.read_to_end(&mut answer);
+        Self::parse(&String::from_utf8_lossy(&answer))
+    }
+
     fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
         let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_default();

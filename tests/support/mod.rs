@@ -1,6 +1,8 @@
 //! The program under test, a client on its other end, and the fixtures it loads.
 
+pub(crate) mod ended;
 pub(crate) mod http;
+pub(crate) mod site;
 
 use std::{
     collections::VecDeque,
@@ -247,6 +249,14 @@ impl Host {
         wait(&mut self.child)
     }
 
+    /// Closes its stdin and gives all that it said until its end and nobody waited for.
+    pub(crate) fn rest(&mut self) -> Vec<Value> {
+        self.stdin = None;
+        let mut rest: Vec<_> = self.notes.drain(..).collect();
+        rest.extend(std::iter::from_fn(|| self.next_message()));
+        rest
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         wait(&mut self.child)
@@ -276,6 +286,20 @@ impl Drop for Host {
 pub(crate) fn text_of(result: &Value) -> String {
     let content = result["content"].as_array().unwrap();
     content.iter().filter_map(|block| block["text"].as_str()).collect()
+}
+
+/// A call that failed: its error code and its message, which is its text as well.
+pub(crate) fn failure(result: &Value) -> String {
+    assert_eq!(result["isError"], true, "it did not fail: {result}");
+    let structured = &result["structuredContent"];
+    assert_eq!(structured["error"], text_of(result));
+    format!("{}: {}", structured["error_code"].as_str().unwrap(), text_of(result))
+}
+
+/// A request that was refused: its code and message.
+pub(crate) fn refusal(answer: &Value) -> String {
+    let Some(error) = answer.get("error") else { panic!("it was not refused: {answer}") };
+    format!("{}: {}", error["code"], error["message"].as_str().unwrap())
 }
 
 /// The file of a fixture plugin.

@@ -1,21 +1,376 @@
 //! `windlass explain`: what a plugin asks for, what it is granted, and what each refusal would need.
+//!
+//! What is allowed is decided by `policy`, which is asked here as it is asked in a call.
 
-use std::process::ExitCode;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use clap::Args;
+use serde::Serialize;
+use toml::{Table, Value};
 
-use super::Opening;
-use crate::bundled::Bundled;
+use super::{Opening, output};
+use crate::{
+    bundled::{Bundled, Defaults},
+    capability::bindings::windlass::plugin::http::Method,
+    config::{self, Grants, HttpGrant, Limits, PluginConfig},
+    plugin::{Imports, Settings},
+    policy::Policy,
+    registry::{Registry, Source},
+    secrets::{self, Reference, Secrets},
+};
 
 #[derive(Args)]
 pub(super) struct Explain {
+    /// The name of a plugin, or a component's file.
+    plugin: String,
     #[command(flatten)]
     opening: Opening,
+    /// JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Explanation {
+    name: String,
+    from: String,
+    loads: bool,
+    /// Why it does not.
+    reason: Option<String>,
+    imports: Vec<String>,
+    asks: Vec<String>,
+    granted: Vec<String>,
+    granted_by: String,
+    refused: Vec<Refusal>,
+    /// All that was asked for, as it would stand in `windlass.toml`.
+    would_allow: Option<String>,
+    secrets: Vec<Secret>,
+    limits: Vec<Limit>,
+}
+
+#[derive(Serialize)]
+struct Refusal {
+    what: String,
+    line: String,
+    /// Whether the plugin does not load without it.
+    needed_to_load: bool,
+}
+
+#[derive(Serialize)]
+struct Secret {
+    name: String,
+    reference: Option<String>,
+    /// What is wrong with it.
+    problem: Option<String>,
+    may_go_to: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Limit {
+    name: &'static str,
+    value: u64,
+    set_by: String,
+}
+
+/// What the operator wrote, whether the plugin can run with it or not.
+struct Terms {
+    written: Grants,
+    written_by: String,
+    secrets: BTreeMap<String, Reference>,
+    settings: Settings,
 }
 
 impl Explain {
     pub(super) async fn run(self, bundled: &'static [Bundled]) -> anyhow::Result<ExitCode> {
-        self.opening.open(bundled).await?;
-        Ok(ExitCode::SUCCESS)
+        let registry = self.opening.empty(bundled)?;
+        let (name, source) = super::plugins::locate(&registry, &self.opening, bundled, &self.plugin)?;
+        let explanation = self.explain(&registry, &name, &source).await?;
+        if self.json {
+            output::print_json(&explanation)?;
+        } else {
+            output::print(explanation.text().trim_end());
+        }
+        Ok(if explanation.loads { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+
+    async fn explain(&self, registry: &Registry, name: &str, source: &Source) -> anyhow::Result<Explanation> {
+        let file = self.opening.config_file();
+        let file = file.map_or("windlass.toml".to_owned(), |it| it.display().to_string());
+        let terms = Terms::of(registry, name, source, &file)?;
+        let (mut imports, mut asks) = (Imports::default(), String::new());
+        let outcome = match registry.describe(source, &terms.settings).await {
+            Ok(prepared) => {
+                imports = prepared.imports.clone();
+                asks.clone_from(&prepared.description.plugin.asks);
+                registry.settings(name, source).and_then(|settings| registry.finish(prepared, settings))
+            }
+            Err(error) => Err(error),
+        };
+        let reason = outcome.err().map(|error| format!("{error:#}"));
+        let asked: Grants = config::from_text(&asks, "what the plugin asks for")?;
+        let granted = &terms.settings.grants;
+        let (refused, merged) = refusals(&imports, &asked, &terms.written, granted)?;
+        Ok(Explanation {
+            name: name.to_owned(),
+            from: super::plugins::place(source),
+            loads: reason.is_none(),
+            reason,
+            imports: imports_of(&imports),
+            asks: lines(&table(&asked)?),
+            granted: lines(&table(&terms.written)?),
+            granted_by: terms.written_by.clone(),
+            would_allow: (!refused.is_empty()).then(|| snippet(name, &lines(&merged))),
+            refused,
+            secrets: terms.explain_secrets(&asked),
+            limits: limits(registry, name, terms.settings.limits, &file),
+        })
+    }
+}
+
+impl Terms {
+    fn of(registry: &Registry, name: &str, source: &Source, file: &str) -> anyhow::Result<Self> {
+        let nothing = PluginConfig::default();
+        let plugin = registry.config().plugins.get(name).unwrap_or(&nothing);
+        let (defaults, otherwise) = match source {
+            Source::Bundled(bundled) => (bundled.defaults()?, "the default that ships beside the plugin"),
+            Source::File(_) => (Defaults::default(), "nobody"),
+        };
+        let (written, written_by) = match &plugin.grants {
+            Some(grants) => (grants.clone(), format!("`plugins.{name}.grants` in {file}")),
+            None => (defaults.grants, otherwise.to_owned()),
+        };
+        let mut secrets = defaults.secrets;
+        secrets.extend(plugin.secrets.clone());
+        let mut grants = written.clone();
+        for grant in &mut grants.http {
+            grant.to = secrets::expand(&grant.to).unwrap_or_else(|_| grant.to.clone());
+        }
+        let settings = Settings {
+            name: name.to_owned(),
+            prefix: plugin.prefix.clone(),
+            limits: registry.config().limits.with(plugin.limits),
+            grants,
+            secrets: Secrets::default(),
+            config: serde_json::to_string(&plugin.config)?.into(),
+        };
+        Ok(Self { written, written_by, secrets, settings })
+    }
+
+    /// Every secret that has a reference, may travel, or wants to.
+    fn explain_secrets(&self, asked: &Grants) -> Vec<Secret> {
+        let mut names: BTreeSet<&String> = self.secrets.keys().collect();
+        let grants = self.written.http.iter().chain(&asked.http);
+        names.extend(grants.flat_map(|grant| &grant.secrets));
+        let plugin = &self.settings.name;
+        let explain = |name: &String| {
+            let reference = self.secrets.get(name);
+            let problem = match reference {
+                Some(reference) => {
+                    let alone = BTreeMap::from([(name.clone(), reference.clone())]);
+                    Secrets::fetch(plugin, &alone).err().map(|error| format!("{error:#}"))
+                }
+                None => Some(format!(
+                    "it has no reference; add `{name} = \"${{NAME}}\"` or `\"file:/path\"` to `[plugins.{plugin}.secrets]`"
+                )),
+            };
+            let places = self.written.http.iter().filter(|grant| grant.secrets.contains(name));
+            Secret {
+                name: name.clone(),
+                reference: reference.map(Reference::to_string),
+                problem,
+                may_go_to: places.map(|grant| grant.to.clone()).collect(),
+            }
+        };
+        names.into_iter().map(explain).collect()
+    }
+}
+
+impl Explanation {
+    fn text(&self) -> String {
+        let mut text = format!("{} ({})\n", self.name, self.from);
+        match &self.reason {
+            None => text += "It would load.\n",
+            Some(reason) => text += &format!("It would not load: {reason}\n"),
+        }
+        text += "\nIT ASKS FOR\n";
+        text += &section("imports", &self.imports);
+        text += &section("grants", &self.asks);
+        text += &format!("\nIT IS GRANTED, by {}\n", self.granted_by);
+        text += &section("grants", &self.granted);
+        text += &section("secrets", &self.secrets.iter().map(Secret::text).collect::<Vec<_>>());
+        text += &section("limits", &self.limits.iter().map(Limit::text).collect::<Vec<_>>());
+        text += "\nIT IS REFUSED\n";
+        text += &section("", &self.refused.iter().map(Refusal::text).collect::<Vec<_>>());
+        if let Some(snippet) = &self.would_allow {
+            text += "\nThis in windlass.toml would allow all of it. It replaces the grants above:\n\n";
+            text += snippet;
+        }
+        text
+    }
+}
+
+impl Secret {
+    fn text(&self) -> String {
+        let reference = self.reference.as_deref().unwrap_or("?");
+        let places = if self.may_go_to.is_empty() {
+            "may go nowhere".to_owned()
+        } else {
+            format!("may go to {}", self.may_go_to.join(", "))
+        };
+        let problem = self.problem.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+        format!("{} = {reference}, {places}{problem}", self.name)
+    }
+}
+
+impl Limit {
+    fn text(&self) -> String {
+        format!("{} = {}, by {}", self.name, self.value, self.set_by)
+    }
+}
+
+impl Refusal {
+    fn text(&self) -> String {
+        let cost = if self.needed_to_load { "; without it the plugin does not load" } else { "" };
+        format!("{}{cost}\n             allowed by: {}", self.what, self.line)
+    }
+}
+
+/// What is asked for and not granted, and the grants with all of it.
+fn refusals(
+    imports: &Imports,
+    asked: &Grants,
+    written: &Grants,
+    granted: &Grants,
+) -> anyhow::Result<(Vec<Refusal>, Table)> {
+    let mut merged = table(written)?;
+    let missing = imports.missing(granted);
+    let needed = |key: &str| missing.iter().any(|it| it.interface == key);
+    let mut refused = Vec::new();
+    for (key, asked) in table(&Grants { http: Vec::new(), ..asked.clone() })? {
+        if merged.get(&key) != Some(&asked) {
+            let line = line(&key, &asked);
+            refused.push(Refusal { what: format!("`{key}`"), line, needed_to_load: needed(&key) });
+            merged.insert(key, asked);
+        }
+    }
+    let policy = Policy::new("", granted.clone()).map_err(anyhow::Error::msg)?;
+    let mut http = written.http.clone();
+    for grant in asked.http.iter().filter(|grant| !is_granted(&policy, grant)) {
+        let mut only = http.clone();
+        only.push(grant.clone());
+        let line = lines(&table(&Grants { http: only, ..Grants::default() })?).join("\n");
+        let what = format!("requests to `{}`{}", grant.to, conditions(grant));
+        refused.push(Refusal { what, line, needed_to_load: needed("http") });
+        http.push(grant.clone());
+    }
+    merged.extend(table(&Grants { http, ..Grants::default() })?);
+    for missing in missing.iter().filter(|it| !merged.contains_key(&it.interface)) {
+        let what = format!("`{}`, which it imports and does not ask for", missing.interface);
+        refused.push(Refusal { what, line: missing.grant.to_owned(), needed_to_load: true });
+        merged.extend(missing.grant.parse::<Table>()?);
+    }
+    Ok((refused, merged))
+}
+
+/// Whether requests to that place, with those secrets, would be let through.
+fn is_granted(policy: &Policy, asked: &HttpGrant) -> bool {
+    // A wildcard is granted where some name that nobody would list is, at a port nobody would.
+    let place = secrets::expand(&asked.to).unwrap_or_else(|_| asked.to.clone());
+    let url = place.replace("://*", "://any-name-at-all").replace(":*", ":61234");
+    let secrets: Vec<_> = asked.secrets.iter().map(String::as_str).collect();
+    let approved = policy.approve_request(Method::Get, &url, &secrets);
+    approved.is_ok_and(|approved| !asked.private || approved.request().private)
+}
+
+fn conditions(grant: &HttpGrant) -> String {
+    let private = if grant.private { ", private addresses too" } else { "" };
+    let secrets = grant.secrets.join("`, `");
+    let secrets = if secrets.is_empty() { secrets } else { format!(", with `{secrets}`") };
+    format!("{private}{secrets}")
+}
+
+/// Grants as lines of `[plugins.<name>.grants]`, as short as they can be written.
+pub(super) fn grant_lines(grants: &Grants) -> anyhow::Result<Vec<String>> {
+    Ok(lines(&table(grants)?))
+}
+
+/// A ready table for `windlass.toml`.
+pub(super) fn snippet(name: &str, lines: &[String]) -> String {
+    format!("[plugins.{name}.grants]\n{}\n", lines.join("\n"))
+}
+
+fn table(grants: &Grants) -> anyhow::Result<Table> {
+    Ok(Table::try_from(grants)?)
+}
+
+fn lines(table: &Table) -> Vec<String> {
+    table.iter().map(|(key, value)| line(key, value)).collect()
+}
+
+fn line(key: &str, value: &Value) -> String {
+    let short = |item: &Value| match item {
+        Value::Table(table) if table.len() == 1 => {
+            table.get("to").map_or_else(|| item.to_string(), Value::to_string)
+        }
+        _ => item.to_string(),
+    };
+    match value {
+        Value::Array(items) => {
+            format!("{key} = [{}]", items.iter().map(short).collect::<Vec<_>>().join(", "))
+        }
+        _ => format!("{key} = {value}"),
+    }
+}
+
+/// `store: get, put`, one line for each interface.
+pub(super) fn imports_of(imports: &Imports) -> Vec<String> {
+    let interface = |(name, functions): &(String, Vec<String>)| {
+        if functions.is_empty() { name.clone() } else { format!("{name}: {}", functions.join(", ")) }
+    };
+    let mut lines: Vec<_> = imports.interfaces.iter().map(interface).collect();
+    if imports.wasi {
+        lines.push("wasi: clocks, randomness, output into the log; no files, no network".to_owned());
+    }
+    lines
+}
+
+/// Lines under a word: the word stands before the first.
+pub(super) fn section(word: &str, lines: &[String]) -> String {
+    let none = ["none".to_owned()];
+    let lines = if lines.is_empty() { &none } else { lines };
+    let words = std::iter::once(word).chain(std::iter::repeat(""));
+    words.zip(lines).map(|(word, line)| format!("  {word:9}  {line}\n")).collect()
+}
+
+fn limits(registry: &Registry, name: &str, effective: Limits, file: &str) -> Vec<Limit> {
+    let general = named(registry.config().limits);
+    let all = named(effective).into_iter().zip(general).zip(named(Limits::default()));
+    let explain = |(((name_of_limit, value), (_, general)), (_, default))| {
+        let set_by = if value != general {
+            format!("`plugins.{name}.limits` in {file}")
+        } else if value != default {
+            format!("`limits` in {file}")
+        } else {
+            "default".to_owned()
+        };
+        Limit { name: name_of_limit, value, set_by }
+    };
+    all.map(explain).collect()
+}
+
+fn named(limits: Limits) -> [(&'static str, u64); 9] {
+    [
+        ("memory_mib", limits.memory_mib as u64),
+        ("slice_ms", limits.slice_ms),
+        ("deadline_seconds", limits.deadline_seconds),
+        ("output_mib", limits.output_mib as u64),
+        ("log_kib", limits.log_kib as u64),
+        ("host_calls", limits.host_calls),
+        ("concurrent_calls", limits.concurrent_calls as u64),
+        ("crashes", limits.crashes.into()),
+        ("quarantine_seconds", limits.quarantine_seconds),
+    ]
 }

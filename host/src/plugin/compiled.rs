@@ -6,7 +6,7 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process,
@@ -17,8 +17,10 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 use wit_component::ComponentEncoder;
 
-/// How long a digest is.
-const DIGEST: usize = 32;
+/// How much of an entry is read at a time: little enough to stay in the processor's cache.
+const CHUNK: usize = 32 << 10;
+/// What only the owner may read and write.
+const PRIVATE: u32 = 0o600;
 /// Others' rights to write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -113,35 +115,53 @@ fn bundled(engine: &Engine, compiled: &[u8]) -> Option<Component> {
 
 #[allow(unsafe_code, reason = "wasmtime takes machine code on trust")]
 fn from_entry(engine: &Engine, path: &Path) -> Option<Component> {
-    let metadata = fs::metadata(path).ok()?;
-    if !is_ours(&metadata) {
+    let file = fs::File::open(path).ok()?;
+    if !is_ours(&file.metadata().ok()?) {
         tracing::warn!("`{}` can be written by others, so it is not used", path.display());
         return None;
     }
-    let entry = fs::read(path).ok()?;
-    let (digest, compiled) = entry.split_at_checked(DIGEST)?;
-    if Sha256::digest(compiled).as_slice() != digest {
+    let expected = fs::read_to_string(seal_of(path)).ok()?;
+    if digest(file).ok()? != expected {
         tracing::warn!("`{}` is damaged and is made again", path.display());
         return None;
     }
-    // SAFETY: the bytes are what `keep` wrote, to a file that only this user can write.
-    unsafe { Component::deserialize(engine, compiled) }
+    // SAFETY: the bytes are what `keep` wrote, to a file that only this user can write. They are mapped, not read.
+    unsafe { Component::deserialize_file(engine, path) }
         .inspect_err(|error| tracing::warn!("`{}` does not fit: {error:#}", path.display()))
         .ok()
 }
 
-/// Writes an entry whole or not at all.
+/// Writes an entry, and then its digest, each whole or not at all.
 fn keep(component: &Component, path: &Path) -> anyhow::Result<()> {
     let compiled = component.serialize()?;
+    replace(path, &compiled)?;
+    replace(&seal_of(path), hex(&Sha256::digest(&compiled)).as_bytes())
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let partial = path.with_extension(format!("{}.partial", process::id()));
     let write = || -> anyhow::Result<()> {
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-        file.write_all(&Sha256::digest(&compiled))?;
-        file.write_all(&compiled)?;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(PRIVATE).open(&partial)?.write_all(bytes)?;
         Ok(fs::rename(&partial, path)?)
     };
     write().inspect_err(|_| drop(fs::remove_file(&partial)))
+}
+
+/// Where the digest of an entry stands.
+fn seal_of(entry: &Path) -> PathBuf {
+    entry.with_extension("sha256")
+}
+
+fn digest(mut file: fs::File) -> std::io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut chunk = [0; CHUNK];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hex(&digest.finalize())),
+            read => digest.update(chunk.get(..read).unwrap_or_default()),
+        }
+    }
 }
 
 fn make_private(directory: &Path) -> anyhow::Result<()> {

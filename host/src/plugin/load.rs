@@ -56,6 +56,11 @@ pub async fn prepare(
 }
 
 impl Prepared {
+    /// Whether what it says of its tools fits what it imports.
+    pub fn check_promises(&self) -> anyhow::Result<()> {
+        check_promises(&self.description, &self.imports)
+    }
+
     /// Links what is granted. Fails where the component imports more, and says what would grant it.
     pub fn link(self, settings: Settings, database: &Database) -> anyhow::Result<Plugin> {
         let Self { name, description, imports, component, engine } = self;

@@ -27,7 +27,7 @@ use crate::{
     web::Web,
 };
 
-pub use compiled::{Cache, Code};
+pub use compiled::{Cache, Code, compile, compile_for_bundle, hex};
 pub use engine::Engine;
 pub use entry::{CompletePrompt, CompleteResource, Entry, ListResources, ReadResource};
 pub use imports::{Imports, Missing};

@@ -1,7 +1,7 @@
 //! How plugins come into the registry, and out of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::{Catalog, Plugins, Registry, Visible};
+use super::{Catalog, Plugins, Registry, Schema, Visible, check};
 use crate::{
     bundled::{Bundled, Defaults},
     config::{Grants, PluginConfig},
-    plugin::{self, Code, Plugin, Prepared, Settings},
+    plugin::{self, Code, Description, Plugin, Prepared, Settings},
     secrets::{self, Secrets},
 };
 
@@ -127,20 +127,24 @@ impl Registry {
     /// Compiles a plugin and asks what it is, without linking it.
     pub async fn prepare(&self, name: &str, source: &Source) -> anyhow::Result<(Prepared, Settings)> {
         let settings = self.settings(name, source)?;
-        let prepared = match source {
+        Ok((self.describe(source, &settings).await?, settings))
+    }
+
+    /// The same for settings that may lack what the plugin needs.
+    pub async fn describe(&self, source: &Source, settings: &Settings) -> anyhow::Result<Prepared> {
+        match source {
             Source::Bundled(bundled) => {
                 let code = Code::Bundled { wasm: bundled.wasm, compiled: bundled.compiled };
-                plugin::prepare(&self.engine, &self.cache, code, &settings).await?
+                plugin::prepare(&self.engine, &self.cache, code, settings).await
             }
             Source::File(file) => {
                 let wasm = fs::read(file)
                     .with_context(|| format!("cannot read `{}`", file.display()))?;
-                plugin::prepare(&self.engine, &self.cache, Code::Wasm(&wasm), &settings)
+                plugin::prepare(&self.engine, &self.cache, Code::Wasm(&wasm), settings)
                     .await
-                    .with_context(|| format!("`{}`", file.display()))?
+                    .with_context(|| format!("`{}`", file.display()))
             }
-        };
-        Ok((prepared, settings))
+        }
     }
 
     /// Links a prepared plugin and checks what it offers.
@@ -208,8 +212,39 @@ impl Registry {
     }
 }
 
+/// All that is wrong with what a plugin says of itself. Every schema is compiled for it.
+pub fn problems(description: &Description, prefix: &str) -> Vec<String> {
+    let Description { plugin, prompts, .. } = description;
+    let mut problems = Vec::new();
+    let mut note = |outcome: anyhow::Result<()>| problems.extend(outcome.err().map(|it| format!("{it:#}")));
+    let compiled = |what: String, schema: Result<Schema, String>| {
+        schema.and_then(|it| it.compile()).map_err(|error| anyhow::anyhow!("{what}: {error}"))
+    };
+    note(check::check_text("instructions", &plugin.instructions));
+    if let Some(schema) = &plugin.config_schema {
+        note(compiled("its configuration's schema".to_owned(), Schema::new(schema)));
+    }
+    let mut names = BTreeSet::new();
+    for tool in &plugin.tools {
+        let name = format!("{prefix}{}", tool.name);
+        note(check::tool(&name, tool));
+        let input = Schema::of_arguments(&tool.input_schema);
+        note(compiled(format!("tool `{name}`, input schema"), input));
+        if let Some(schema) = &tool.output_schema {
+            note(compiled(format!("tool `{name}`, output schema"), Schema::new(schema)));
+        }
+        if !names.insert(&tool.name) {
+            note(Err(anyhow::anyhow!("two of its tools are called `{name}`")));
+        }
+    }
+    for prompt in prompts {
+        note(check::prompt(&format!("{prefix}{}", prompt.name), prompt));
+    }
+    problems
+}
+
 /// A plugin in a file is called as the file is.
-pub(super) fn name_of(file: &Path) -> anyhow::Result<String> {
+pub fn name_of(file: &Path) -> anyhow::Result<String> {
     let stem = file.file_stem().and_then(|stem| stem.to_str());
     let name = stem.with_context(|| format!("`{}` names no file", file.display()))?;
     super::check::check_name("plugin", name)?;

@@ -36,7 +36,7 @@ use crate::{
 pub use catalog::{Catalog, OfferedPrompt, OfferedTool, Visible};
 pub use schema::Schema;
 pub use watch::{components, follow};
-pub use load::Source;
+pub use load::{Source, name_of, problems};
 
 /// How many pieces of news a slow listener may fall behind before it misses some.
 const NEWS: usize = 256;

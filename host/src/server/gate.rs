@@ -1,10 +1,14 @@
 //! A gate before a client's messages: no more are taken in than can be answered soon.
 //!
-//! rmcp starts a task for each request that it reads, however many wait. What stays unread costs nothing.
+//! rmcp starts a task for each request that it reads, however many wait; what stays unread costs nothing. And
+//! it ends where something else than a request comes first; that is left out.
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rmcp::{
@@ -22,7 +26,12 @@ const MOST_UNANSWERED: usize = 1024;
 pub(super) struct Gate<T> {
     transport: T,
     unanswered: Arc<Unanswered>,
+    greeted: Greeted,
 }
+
+/// Whether the client has told what it speaks.
+#[derive(Clone, Default)]
+pub(super) struct Greeted(Arc<AtomicBool>);
 
 #[derive(Default)]
 struct Unanswered {
@@ -32,7 +41,17 @@ struct Unanswered {
 
 impl<T> Gate<T> {
     pub(super) fn new(transport: T) -> Self {
-        Self { transport, unanswered: Arc::default() }
+        Self { transport, unanswered: Arc::default(), greeted: Greeted::default() }
+    }
+
+    pub(super) fn greeted(&self) -> Greeted {
+        self.greeted.clone()
+    }
+}
+
+impl Greeted {
+    pub(super) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -60,10 +79,15 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Gate<T> {
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
-        self.unanswered.room().await;
-        let message = self.transport.receive().await?;
-        self.unanswered.note(&message);
-        Some(message)
+        loop {
+            self.unanswered.room().await;
+            let message = self.transport.receive().await?;
+            self.unanswered.note(&message);
+            let is_request = matches!(message, JsonRpcMessage::Request(_));
+            if is_request || self.greeted.0.load(Ordering::Relaxed) {
+                return Some(message);
+            }
+        }
     }
 
     fn close(&mut self) -> impl Future<Output = Result<(), T::Error>> + Send {

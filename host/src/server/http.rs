@@ -39,6 +39,8 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 const MOST_CONNECTIONS: usize = 1024;
 /// The header that names a session of the protocol's first era.
 const SESSION: &str = "mcp-session-id";
+/// Headers that decide who may come in. Of two that differ, one of us would read the wrong one.
+const DECISIVE: [header::HeaderName; 3] = [header::HOST, header::ORIGIN, header::AUTHORIZATION];
 
 type Service = StreamableHttpService<Server, LocalSessionManager>;
 type Reply = Response<Tracked<BoxBody<Bytes, Infallible>>>;
@@ -167,6 +169,9 @@ impl Shared {
         if request.uri().path() != "/mcp" {
             return plain(StatusCode::NOT_FOUND, "there is only /mcp");
         }
+        if DECISIVE.iter().any(|name| request.headers().get_all(name).iter().count() > 1) {
+            return plain(StatusCode::BAD_REQUEST, "a header that decides who may come in stands there twice");
+        }
         if request.method() == Method::OPTIONS {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "web pages of other origins are not served");
         }
@@ -177,7 +182,7 @@ impl Shared {
             return refusal;
         };
         let ended = request.method() == Method::DELETE;
-        let id = request.headers().get(SESSION).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let id = session(request.headers());
         let under_way = id.as_deref().map(|id| self.sessions.begin(id));
         let mut request = match read(request).await {
             Ok(request) => request,
@@ -188,6 +193,9 @@ impl Shared {
         if let Some(id) = id.filter(|_| ended || response.status() == StatusCode::NOT_FOUND) {
             self.sessions.forget(&id);
         }
+        // One that begins here is known from here on, whether its client comes back or not.
+        let begun = || Some(self.sessions.begin(&session(response.headers())?));
+        let under_way = under_way.or_else(begun);
         response.map(|body| Tracked::new(body, under_way))
     }
 
@@ -200,6 +208,10 @@ impl Shared {
             && bool::from(given.trim().as_bytes().ct_eq(token.as_bytes()));
         right.then(|| Caller(Arc::from("token")))
     }
+}
+
+fn session(headers: &header::HeaderMap) -> Option<String> {
+    Some(headers.get(SESSION)?.to_str().ok()?.to_owned())
 }
 
 /// The whole request, within limits of size and time.

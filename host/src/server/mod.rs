@@ -31,8 +31,8 @@ use std::{
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-        GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest,
+        CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
         ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
         PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
         ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
@@ -49,6 +49,18 @@ pub use stdio::serve as serve_stdio;
 
 /// What models read of all plugins together is cut here: clients cut it anyway.
 const LONGEST_INSTRUCTIONS: usize = 2 << 10;
+
+/// What is served. rmcp takes a request for none of these where its parameters are wrong.
+const METHODS: &[&str] = &[
+    "completion/complete",
+    "logging/setLevel",
+    "prompts/get",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "subscriptions/listen",
+    "tools/call",
+];
 
 type Context = RequestContext<RoleServer>;
 
@@ -241,6 +253,21 @@ impl ServerHandler for Server {
     ) -> Result<(), ErrorData> {
         self.session.subscriptions().remove(&request.uri);
         Ok(())
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: Context,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method;
+        Err(if METHODS.contains(&&*method) {
+            let message = format!("the parameters are none that `{method}` takes");
+            ErrorData::invalid_params(message, None)
+        } else {
+            let message = format!("there is no method `{method}`");
+            ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
+        })
     }
 
     fn accepted_subscription_filter(

@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use rmcp::{
@@ -12,7 +13,10 @@ use rmcp::{
         LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
     },
 };
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
 use super::convert;
 use crate::{
@@ -21,6 +25,8 @@ use crate::{
     registry::Registry,
 };
 
+/// How far apart notes are sent. What comes in between goes together, and of much progress the latest.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How many log messages may wait for a slow client.
 const MOST_WAITING: usize = 256;
 
@@ -71,12 +77,18 @@ impl Notes {
     /// Runs `work` and meanwhile sends the notes. All of them are sent before its result is there.
     pub(super) async fn along<T>(&self, peer: &Peer<RoleServer>, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
+        let mut next = Instant::now();
         let result = loop {
+            let due = async {
+                self.woken.notified().await;
+                sleep_until(next).await;
+            };
             tokio::select! {
                 biased;
-                () = self.woken.notified() => self.send(peer).await,
+                () = due => self.send(peer).await,
                 result = &mut work => break result,
             }
+            next = Instant::now() + PAUSE;
         };
         self.send(peer).await;
         result

@@ -10,14 +10,16 @@ use super::{Server, gate::Gate};
 /// Serves until the client closes its end.
 pub async fn serve(server: Server) -> anyhow::Result<()> {
     let (input, output) = stdio_pipes();
-    let transport = Gate::new(AsyncRwTransport::new_server(input, output));
-    let running = match server.serve(transport).await {
+    let gate = Gate::new(AsyncRwTransport::new_server(input, output));
+    let greeted = gate.greeted();
+    let running = match server.serve(gate).await {
         Ok(running) => running,
         Err(error) => {
             tracing::debug!("the client left before it said what it speaks: {error}");
             return Ok(());
         }
     };
+    greeted.note();
     running.waiting().await?;
     Ok(())
 }
