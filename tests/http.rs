@@ -169,7 +169,10 @@ fn a_token_that_others_can_read_stops_the_start() {
     fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
     let ended = setup.ended(&["serve", "--http"]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("others can read the token") && ended.stderr.contains("chmod 600"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("others can read the token") && ended.stderr.contains("chmod 600"),
+        "{ended:?}"
+    );
     fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&token, "short").unwrap();
     let ended = setup.ended(&["serve", "--http"]);
@@ -212,17 +215,23 @@ fn the_host_listens_on_loopback_alone() {
 fn the_client_s_token_does_not_go_out_with_a_plugin() {
     let site = Site::saying("hello");
     let origin = site.origin();
-    let grant = format!("[plugins.greedy.grants]\nstore = true\nhttp = [{{ to = \"{origin}\", private = true }}]");
+    let grant = format!(
+        "[plugins.greedy.grants]\nstore = true\nhttp = [{{ to = \"{origin}\", private = true }}]"
+    );
     let host = Setup::new().plugins(&["greedy"]).config(&grant).http();
     let answer = host.request("tools/call", call("fetch", &json!({"url": origin})));
     assert_eq!(answer.message()["result"]["structuredContent"]["body"], "hello", "{answer:?}");
     let [request] = &site.requests()[..] else { panic!("one request was made") };
-    assert!(!request.contains(&host.token()) && !request.to_lowercase().contains("authorization"), "{request}");
+    assert!(
+        !request.contains(&host.token()) && !request.to_lowercase().contains("authorization"),
+        "{request}"
+    );
 }
 
 /// Says hello in the first era, and gives the session's header.
 fn session(host: &HttpHost) -> String {
-    let answer = host.post(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello()}), &[]);
+    let answer = host
+        .post(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello()}), &[]);
     let id = answer.header("Mcp-Session-Id").unwrap_or_else(|| panic!("{answer:?}"));
     let session = format!("Mcp-Session-Id: {id}");
     let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
@@ -231,7 +240,8 @@ fn session(host: &HttpHost) -> String {
 }
 
 fn call_in(host: &HttpHost, session: &str, tool: &str, arguments: &Value) -> Answer {
-    let call = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call(tool, arguments)});
+    let call =
+        json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call(tool, arguments)});
     host.post(&call, &[session, &format!("MCP-Protocol-Version: {LEGACY}")])
 }
 
@@ -371,6 +381,9 @@ fn a_hundred_connections_at_once_are_served() {
     }
     for (number, stream) in streams.iter_mut().enumerate() {
         let answer = Answer::read(stream);
-        assert_eq!(text_of(&answer.message()["result"]), json!({"message": number.to_string()}).to_string());
+        assert_eq!(
+            text_of(&answer.message()["result"]),
+            json!({"message": number.to_string()}).to_string()
+        );
     }
 }

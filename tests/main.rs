@@ -13,4 +13,5 @@ mod consent;
 mod resources;
 mod http;
 mod web;
+mod loading;
 mod tidy;

@@ -40,7 +40,9 @@ fn a_hello_in_an_unknown_version_is_answered_with_the_last_that_has_hellos() {
 fn the_second_era_needs_no_hello() {
     let mut host = Setup::new().plugins(&["echo"]).modern();
     let answer = host.request("server/discover", json!({}));
-    assert!(answer["result"]["supportedVersions"].as_array().unwrap().contains(&"2026-07-28".into()));
+    assert!(
+        answer["result"]["supportedVersions"].as_array().unwrap().contains(&"2026-07-28".into())
+    );
     assert_eq!(host.call("echo", json!({"message": "hi"}))["resultType"], "complete");
 }
 
@@ -184,7 +186,10 @@ fn messages(host: &mut Host, meta: &Value) -> usize {
     let notes: Vec<_> = host.notes.drain(..).collect();
     for note in &notes {
         assert_eq!(note["method"], "notifications/message");
-        assert_eq!((&note["params"]["level"], &note["params"]["logger"]), (&"info".into(), &"greedy".into()));
+        assert_eq!(
+            (&note["params"]["level"], &note["params"]["logger"]),
+            (&"info".into(), &"greedy".into())
+        );
     }
     notes.len()
 }
@@ -269,7 +274,9 @@ fn begin_spinning(host: &mut Host) -> u64 {
 
 fn cancel(host: &mut Host, id: u64) {
     let parameters = json!({"requestId": id, "reason": "enough"});
-    host.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": parameters}));
+    host.send(
+        &json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": parameters}),
+    );
 }
 
 #[test]

@@ -14,7 +14,9 @@ const SECRET: &str = "Bearer hunter2-of-the-deep-sea";
 
 /// A host with `greedy`, which may use the web as these lines of its table say.
 fn greedy(http: &str) -> Setup {
-    let config = format!("[plugins.greedy.grants]\nstore = true\nhttp = [{http}]\n[plugins.greedy.secrets]\nkey = \"${{KEY}}\"");
+    let config = format!(
+        "[plugins.greedy.grants]\nstore = true\nhttp = [{http}]\n[plugins.greedy.secrets]\nkey = \"${{KEY}}\""
+    );
     Setup::new().plugins(&["greedy"]).config(&config).environment("KEY", SECRET)
 }
 
@@ -29,7 +31,10 @@ fn refused(host: &mut Host, tool: &str, arguments: Value) -> (String, String) {
     let result = host.call(tool, arguments);
     assert_eq!(result["isError"], true, "{result}");
     let failure = &result["structuredContent"];
-    (failure["error_code"].as_str().unwrap().to_owned(), failure["error"].as_str().unwrap().to_owned())
+    (
+        failure["error_code"].as_str().unwrap().to_owned(),
+        failure["error"].as_str().unwrap().to_owned(),
+    )
 }
 
 #[track_caller]
@@ -47,7 +52,8 @@ fn a_granted_place_is_reached() {
     assert_eq!(result["structuredContent"], json!({"status": 200, "body": "hello"}));
     let result = host.call("post", json!({"url": format!("{}/x", site.origin())}));
     assert_eq!(result["structuredContent"]["status"], 200);
-    let lines: Vec<_> = site.requests().iter().map(|it| it.lines().next().unwrap().to_owned()).collect();
+    let lines: Vec<_> =
+        site.requests().iter().map(|it| it.lines().next().unwrap().to_owned()).collect();
     assert_eq!(lines, ["GET / HTTP/1.1", "POST /x HTTP/1.1"]);
 }
 
@@ -57,9 +63,19 @@ fn another_place_is_not_reached_and_the_refusal_names_the_grant() {
     let mut host = greedy(&private(&site)).modern();
     let line = "`plugins.greedy.grants.http` has no";
     check(&mut host, json!({"url": other.origin()}), "DENIED", line);
-    check(&mut host, json!({"url": "https://example.com/"}), "DENIED", "has no `https://example.com`");
+    check(
+        &mut host,
+        json!({"url": "https://example.com/"}),
+        "DENIED",
+        "has no `https://example.com`",
+    );
     check(&mut host, json!({"url": "file:///etc/passwd"}), "INVALID", "`http://` or `https://`");
-    check(&mut host, json!({"url": format!("http://user@127.0.0.1:{}", site.port())}), "INVALID", "names a user");
+    check(
+        &mut host,
+        json!({"url": format!("http://user@127.0.0.1:{}", site.port())}),
+        "INVALID",
+        "names a user",
+    );
     check(&mut host, json!({"url": "nonsense"}), "INVALID", "cannot be read");
     assert!(other.requests().is_empty());
 }
@@ -70,10 +86,29 @@ fn a_private_address_needs_its_own_word() {
     let mut host = greedy("\"http://*:*\"").modern();
     let port = site.port();
     for name in [
-        "127.0.0.1", "[::1]", "0.0.0.0", "169.254.169.254", "10.0.0.1", "[fc00::1]", "0x7f.1", "2130706433",
-        "[::ffff:127.0.0.1]", "localhost", "LOCALHOST", "127.1", "0", "[::]", "192.168.0.1", "172.16.0.1",
+        "127.0.0.1",
+        "[::1]",
+        "0.0.0.0",
+        "169.254.169.254",
+        "10.0.0.1",
+        "[fc00::1]",
+        "0x7f.1",
+        "2130706433",
+        "[::ffff:127.0.0.1]",
+        "localhost",
+        "LOCALHOST",
+        "127.1",
+        "0",
+        "[::]",
+        "192.168.0.1",
+        "172.16.0.1",
     ] {
-        check(&mut host, json!({"url": format!("http://{name}:{port}/")}), "DENIED", "`private = true` in its");
+        check(
+            &mut host,
+            json!({"url": format!("http://{name}:{port}/")}),
+            "DENIED",
+            "`private = true` in its",
+        );
     }
     assert!(site.requests().is_empty());
 }
@@ -99,7 +134,9 @@ fn a_redirect_is_a_question_of_its_own() {
 
 #[test]
 fn a_redirect_leads_nowhere_but_to_the_web() {
-    for to in ["file:///etc/passwd", "ftp://127.0.0.1/", "http://user:password@127.0.0.1/", "data:,x"] {
+    for to in
+        ["file:///etc/passwd", "ftp://127.0.0.1/", "http://user:password@127.0.0.1/", "data:,x"]
+    {
         let site = Site::answering(move |_| redirect(to));
         let mut host = greedy(&private(&site)).modern();
         check(&mut host, json!({"url": site.origin()}), "DENIED", "redirects to");
@@ -124,7 +161,8 @@ fn a_secret_arrives_and_is_seen_by_nobody_on_the_way() {
         "SECRET_FILE"
     );
     let setup = Setup::new().plugins(&["greedy"]).environment("KEY", SECRET);
-    let setup = setup.environment("WINDLASS_LOG", "trace,reqwest::connect=trace,hyper::proto=trace");
+    let setup =
+        setup.environment("WINDLASS_LOG", "trace,reqwest::connect=trace,hyper::proto=trace");
     let file = setup.path("secret");
     fs::write(&file, "filed-under-s\n").unwrap();
     let mut host = setup.config(&config.replace("SECRET_FILE", file.to_str().unwrap())).modern();
@@ -197,7 +235,11 @@ fn a_secret_whose_source_is_missing_keeps_the_plugin_out() {
 fn a_tool_that_only_reads_only_gets() {
     let site = Site::answering(|request| {
         let again = request.starts_with("GET /end");
-        if again { ok("end") } else { redirect("/end").replace("302 Found", "307 Temporary Redirect") }
+        if again {
+            ok("end")
+        } else {
+            redirect("/end").replace("302 Found", "307 Temporary Redirect")
+        }
     });
     let mut host = greedy(&private(&site)).arguments(&["--read-only"]).modern();
     assert!(host.tools().iter().all(|tool| tool != "post"));
@@ -209,10 +251,16 @@ fn a_tool_that_only_reads_only_gets() {
 #[test]
 fn a_tool_that_is_not_open_world_sends_nothing() {
     let site = Site::saying("never");
-    let grant = format!("[plugins.twofaced.grants]\nstore = true\nhttp = [{}]", private(&site).replace(", secrets = [\"key\"]", ""));
+    let grant = format!(
+        "[plugins.twofaced.grants]\nstore = true\nhttp = [{}]",
+        private(&site).replace(", secrets = [\"key\"]", "")
+    );
     let mut host = Setup::new().plugins(&["twofaced"]).config(&grant).modern();
     let (code, text) = refused(&mut host, "local", json!({"url": site.origin()}));
-    assert_eq!((code.as_str(), text.as_str()), ("DENIED", "tool `local` does not say it is open-world: `http.send` is refused"));
+    assert_eq!(
+        (code.as_str(), text.as_str()),
+        ("DENIED", "tool `local` does not say it is open-world: `http.send` is refused")
+    );
     assert!(site.requests().is_empty());
 }
 
@@ -220,5 +268,10 @@ fn a_tool_that_is_not_open_world_sends_nothing() {
 fn a_place_that_is_not_there_is_unavailable() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut host = greedy(&format!("{{ to = \"http://{gone}\", private = true }}")).modern();
-    check(&mut host, json!({"url": format!("http://{gone}/path?token=1")}), "UNAVAILABLE", "cannot be reached");
+    check(
+        &mut host,
+        json!({"url": format!("http://{gone}/path?token=1")}),
+        "UNAVAILABLE",
+        "cannot be reached",
+    );
 }

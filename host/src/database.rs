@@ -81,8 +81,9 @@ impl Database {
             let owner = document.owner();
             let Document { collection, key } = document.request();
             let changed = match expected {
-                Some(expected) => connection
-                    .execute(replace, params![owner, collection, key, text, expected])?,
+                Some(expected) => {
+                    connection.execute(replace, params![owner, collection, key, text, expected])?
+                }
                 None => connection.execute(add, params![owner, collection, key, text])?,
             };
             Ok(changed == 1)
@@ -123,7 +124,9 @@ impl Database {
             let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             Ok(work(&connection)?)
         });
-        working.await.map_err(|error| unavailable(format!("the host's database failed: {error}")))?
+        working
+            .await
+            .map_err(|error| unavailable(format!("the host's database failed: {error}")))?
     }
 
     fn open(&self) -> Result<&Mutex<Connection>, &str> {

@@ -21,12 +21,10 @@ pub struct Secrets(BTreeMap<String, String>);
 
 impl Secrets {
     /// Fetches every value; one that is missing is an error that names its key.
-    pub fn fetch(
-        plugin: &str,
-        references: &BTreeMap<String, Reference>,
-    ) -> anyhow::Result<Self> {
+    pub fn fetch(plugin: &str, references: &BTreeMap<String, Reference>) -> anyhow::Result<Self> {
         let fetch = |(name, reference): (&String, &Reference)| {
-            let value = reference.fetch().with_context(|| format!("plugins.{plugin}.secrets.{name}"))?;
+            let value =
+                reference.fetch().with_context(|| format!("plugins.{plugin}.secrets.{name}"))?;
             Ok((name.clone(), value))
         };
         Ok(Self(references.iter().map(fetch).collect::<anyhow::Result<_>>()?))

@@ -89,7 +89,8 @@ pub(crate) fn whole(stream: &Arc<Mutex<String>>, held: usize) -> String {
 pub(crate) fn patched(name: &str, from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len(), "a patch keeps the length");
     let mut bytes = fs::read(fixture(name)).unwrap();
-    let places: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(from.as_bytes())).collect();
+    let places: Vec<usize> =
+        (0..bytes.len()).filter(|&at| bytes[at..].starts_with(from.as_bytes())).collect();
     assert!(!places.is_empty(), "`{name}` holds no `{from}`");
     for at in places {
         bytes[at..at + to.len()].copy_from_slice(to.as_bytes());

@@ -167,7 +167,9 @@ impl Host {
             meta["io.modelcontextprotocol/protocolVersion"] = MODERN.into();
             meta["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
         }
-        self.send(&json!({"jsonrpc": "2.0", "id": self.next, "method": method, "params": parameters}));
+        self.send(
+            &json!({"jsonrpc": "2.0", "id": self.next, "method": method, "params": parameters}),
+        );
         self.next
     }
 
@@ -199,7 +201,9 @@ impl Host {
         let line = match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Disconnected) => return None,
-            Err(RecvTimeoutError::Timeout) => panic!("the host is silent; it said: {}", self.errors()),
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("the host is silent; it said: {}", self.errors())
+            }
         };
         let message: Value = serde_json::from_str(&line).expect("stdout holds what is no JSON");
         assert_eq!(message["jsonrpc"], "2.0", "stdout holds what is no message: {line}");
@@ -214,6 +218,14 @@ impl Host {
         let stdin = self.stdin.as_mut().unwrap();
         stdin.write_all(bytes).unwrap();
         stdin.flush().unwrap();
+    }
+
+    /// Opens a subscription of the second era, and waits until the host says that it listens.
+    pub(crate) fn listen(&mut self, filter: Value) -> u64 {
+        let id = self.begin("subscriptions/listen", json!({"notifications": filter}));
+        let acknowledged = self.note("notifications/subscriptions/acknowledged");
+        assert_eq!(acknowledged["params"]["notifications"], filter, "{acknowledged}");
+        id
     }
 
     /// Calls a tool and returns its result.
@@ -305,7 +317,11 @@ pub(crate) fn refusal(answer: &Value) -> String {
 /// The file of a fixture plugin.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     let file = components().join("fixtures").join(format!("{name}.wasm"));
-    assert!(file.is_file(), "`{}` is missing: `cargo xtask plugins --fixtures` builds it", file.display());
+    assert!(
+        file.is_file(),
+        "`{}` is missing: `cargo xtask plugins --fixtures` builds it",
+        file.display()
+    );
     file
 }
 

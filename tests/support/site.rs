@@ -59,7 +59,9 @@ pub(crate) fn ok(body: &str) -> String {
 
 /// An answer that sends the request elsewhere.
 pub(crate) fn redirect(to: &str) -> String {
-    format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    format!(
+        "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
 }
 
 fn read(stream: &TcpStream) -> String {

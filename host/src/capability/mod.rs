@@ -61,11 +61,7 @@ pub struct CallState {
 }
 
 /// Links the capabilities that the grants name, and no other.
-pub fn link(
-    linker: &mut Linker<CallState>,
-    grants: &Grants,
-    wasi: bool,
-) -> wasmtime::Result<()> {
+pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasmtime::Result<()> {
     use bindings::windlass::plugin::{changes, clock, http, log, progress, random, store};
 
     types::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;

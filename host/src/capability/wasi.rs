@@ -29,8 +29,7 @@ struct Printed(Arc<Mutex<Vec<u8>>>);
 impl Default for Wasi {
     fn default() -> Self {
         let printed = Printed::default();
-        let context =
-            WasiCtx::builder().stdout(printed.clone()).stderr(printed.clone()).build();
+        let context = WasiCtx::builder().stdout(printed.clone()).stderr(printed.clone()).build();
         Self { context, printed }
     }
 }

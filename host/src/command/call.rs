@@ -66,7 +66,9 @@ impl Call {
         tool.input.forget_nulls(&mut arguments);
         let arguments = Value::Object(arguments);
         let text = arguments.to_string();
-        tool.input.check(&arguments).map_err(|mistakes| anyhow::anyhow!("the arguments do not fit: {mistakes}"))?;
+        tool.input
+            .check(&arguments)
+            .map_err(|mistakes| anyhow::anyhow!("the arguments do not fit: {mistakes}"))?;
         let result = tokio::select! {
             result = converse(&registry, tool, &text) => result?,
             _ = tokio::signal::ctrl_c() => bail!("cancelled"),
@@ -99,7 +101,8 @@ impl Call {
 
     fn show_failure(&self, error: &Error) -> anyhow::Result<()> {
         if self.json {
-            let details = error.details.as_deref().map(serde_json::from_str::<Value>).transpose()?;
+            let details =
+                error.details.as_deref().map(serde_json::from_str::<Value>).transpose()?;
             let code = error.code.name();
             return output::print_json(
                 &json!({"error": error.message, "error_code": code, "details": details}),
@@ -125,7 +128,9 @@ async fn converse(
         match called.await {
             Ok(Outcome::Done(output)) => return Ok(Ok(output)),
             Ok(Outcome::Ask(questions)) if terminal => answers = Some(ask(questions)?),
-            Ok(Outcome::Ask(_)) => bail!("the tool asks its user something, and there is no terminal to ask on"),
+            Ok(Outcome::Ask(_)) => {
+                bail!("the tool asks its user something, and there is no terminal to ask on")
+            }
             Err(error) => return Ok(Err(error)),
         }
     }

@@ -148,11 +148,19 @@ impl Client {
     /// Where the client reads it.
     fn file(self) -> &'static str {
         match self {
-            Self::ClaudeCode => ".mcp.json in the project's folder, or `mcpServers` in ~/.claude.json",
-            Self::ClaudeDesktop => "~/.config/Claude/claude_desktop_config.json (macOS: ~/Library/Application Support/Claude)",
+            Self::ClaudeCode => {
+                ".mcp.json in the project's folder, or `mcpServers` in ~/.claude.json"
+            }
+            Self::ClaudeDesktop => {
+                "~/.config/Claude/claude_desktop_config.json (macOS: ~/Library/Application Support/Claude)"
+            }
             Self::Cursor => "~/.cursor/mcp.json, or .cursor/mcp.json in the project's folder",
-            Self::Vscode => ".vscode/mcp.json in the project's folder, or what `MCP: Open User Configuration` opens",
-            Self::Opencode => "~/.config/opencode/opencode.json, or opencode.json in the project's folder",
+            Self::Vscode => {
+                ".vscode/mcp.json in the project's folder, or what `MCP: Open User Configuration` opens"
+            }
+            Self::Opencode => {
+                "~/.config/opencode/opencode.json, or opencode.json in the project's folder"
+            }
             Self::Zed => "~/.config/zed/settings.json",
             Self::Goose => "~/.config/goose/config.yaml",
             Self::Codex => "~/.codex/config.toml",
@@ -236,7 +244,9 @@ fn this_program() -> anyhow::Result<String> {
 fn absolute(path: &Path) -> anyhow::Result<String> {
     let whole = path::absolute(path).with_context(|| format!("`{}`", path.display()))?;
     let whole = whole.into_os_string().into_string();
-    whole.map_err(|path| anyhow::anyhow!("`{}` is no UTF-8, so no entry can name it", path.display()))
+    whole.map_err(|path| {
+        anyhow::anyhow!("`{}` is no UTF-8, so no entry can name it", path.display())
+    })
 }
 
 /// One word of a shell.

@@ -86,7 +86,8 @@ struct Terms {
 impl Explain {
     pub(super) async fn run(self, bundled: &'static [Bundled]) -> anyhow::Result<ExitCode> {
         let registry = self.opening.empty(bundled)?;
-        let (name, source) = super::plugins::locate(&registry, &self.opening, bundled, &self.plugin)?;
+        let (name, source) =
+            super::plugins::locate(&registry, &self.opening, bundled, &self.plugin)?;
         let explanation = self.explain(&registry, &name, &source).await?;
         if self.json {
             output::print_json(&explanation)?;
@@ -96,7 +97,12 @@ impl Explain {
         Ok(if explanation.loads { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    async fn explain(&self, registry: &Registry, name: &str, source: &Source) -> anyhow::Result<Explanation> {
+    async fn explain(
+        &self,
+        registry: &Registry,
+        name: &str,
+        source: &Source,
+    ) -> anyhow::Result<Explanation> {
         let file = self.opening.config_file();
         let file = file.map_or("windlass.toml".to_owned(), |it| it.display().to_string());
         let terms = Terms::of(registry, name, source, &file)?;
@@ -105,12 +111,17 @@ impl Explain {
             Ok(prepared) => {
                 imports = prepared.imports.clone();
                 asks.clone_from(&prepared.description.plugin.asks);
-                registry.settings(name, source).and_then(|settings| registry.finish(prepared, settings))
+                registry
+                    .settings(name, source)
+                    .and_then(|settings| registry.finish(prepared, settings))
             }
             Err(error) => Err(error),
         };
         let reason = outcome.err().map(|error| format!("{error:#}"));
-        let asked: Grants = config::from_text(&asks, "what the plugin asks for")?;
+        let (asked, asks) = match config::from_text::<Grants>(&asks, "asks") {
+            Ok(asked) => (asked.clone(), grant_lines(&asked)?),
+            Err(error) => (Grants::default(), vec![format!("what cannot be read: {error}")]),
+        };
         let granted = &terms.settings.grants;
         let (refused, merged) = refusals(&imports, &asked, &terms.written, granted)?;
         Ok(Explanation {
@@ -119,8 +130,8 @@ impl Explain {
             loads: reason.is_none(),
             reason,
             imports: imports_of(&imports),
-            asks: lines(&table(&asked)?),
-            granted: lines(&table(&terms.written)?),
+            asks,
+            granted: grant_lines(&terms.written)?,
             granted_by: terms.written_by.clone(),
             would_allow: (!refused.is_empty()).then(|| snippet(name, &lines(&merged))),
             refused,
@@ -135,7 +146,9 @@ impl Terms {
         let nothing = PluginConfig::default();
         let plugin = registry.config().plugins.get(name).unwrap_or(&nothing);
         let (defaults, otherwise) = match source {
-            Source::Bundled(bundled) => (bundled.defaults()?, "the default that ships beside the plugin"),
+            Source::Bundled(bundled) => {
+                (bundled.defaults()?, "the default that ships beside the plugin")
+            }
             Source::File(_) => (Defaults::default(), "nobody"),
         };
         let (written, written_by) = match &plugin.grants {
@@ -145,9 +158,7 @@ impl Terms {
         let mut secrets = defaults.secrets;
         secrets.extend(plugin.secrets.clone());
         let mut grants = written.clone();
-        for grant in &mut grants.http {
-            grant.to = secrets::expand(&grant.to).unwrap_or_else(|_| grant.to.clone());
-        }
+        grants.http.retain_mut(|grant| secrets::expand(&grant.to).map(|to| grant.to = to).is_ok());
         let settings = Settings {
             name: name.to_owned(),
             prefix: plugin.prefix.clone(),
@@ -205,7 +216,8 @@ impl Explanation {
         text += "\nIT IS REFUSED\n";
         text += &section("", &self.refused.iter().map(Refusal::text).collect::<Vec<_>>());
         if let Some(snippet) = &self.would_allow {
-            text += "\nThis in windlass.toml would allow all of it. It replaces the grants above:\n\n";
+            text +=
+                "\nThis in windlass.toml would allow all of it. It replaces the grants above:\n\n";
             text += snippet;
         }
         text
@@ -258,13 +270,14 @@ fn refusals(
     }
     let policy = Policy::new("", granted.clone()).map_err(anyhow::Error::msg)?;
     let mut http = written.http.clone();
-    for grant in asked.http.iter().filter(|grant| !is_granted(&policy, grant)) {
-        let mut only = http.clone();
-        only.push(grant.clone());
-        let line = lines(&table(&Grants { http: only, ..Grants::default() })?).join("\n");
+    for grant in &asked.http {
+        if written.http.contains(grant) || is_granted(&policy, grant) {
+            continue;
+        }
+        http.push(grant.clone());
+        let line = grant_lines(&Grants { http: http.clone(), ..Grants::default() })?.join("\n");
         let what = format!("requests to `{}`{}", grant.to, conditions(grant));
         refused.push(Refusal { what, line, needed_to_load: needed("http") });
-        http.push(grant.clone());
     }
     merged.extend(table(&Grants { http, ..Grants::default() })?);
     for missing in missing.iter().filter(|it| !merged.contains_key(&it.interface)) {
@@ -328,11 +341,16 @@ fn line(key: &str, value: &Value) -> String {
 /// `store: get, put`, one line for each interface.
 pub(super) fn imports_of(imports: &Imports) -> Vec<String> {
     let interface = |(name, functions): &(String, Vec<String>)| {
-        if functions.is_empty() { name.clone() } else { format!("{name}: {}", functions.join(", ")) }
+        if functions.is_empty() {
+            name.clone()
+        } else {
+            format!("{name}: {}", functions.join(", "))
+        }
     };
     let mut lines: Vec<_> = imports.interfaces.iter().map(interface).collect();
     if imports.wasi {
-        lines.push("wasi: clocks, randomness, output into the log; no files, no network".to_owned());
+        lines
+            .push("wasi: clocks, randomness, output into the log; no files, no network".to_owned());
     }
     lines
 }

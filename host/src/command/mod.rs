@@ -28,7 +28,13 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// What goes to the log on stderr: a level, or a filter such as `info,windlass::plugin=debug`.
-    #[arg(long, global = true, env = "WINDLASS_LOG", default_value = "warn", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "WINDLASS_LOG",
+        default_value = "warn",
+        value_name = "FILTER"
+    )]
     log: String,
     #[arg(long, global = true, env = "WINDLASS_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -86,7 +92,12 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
         Command::Doctor(doctor) => doctor.run(bundled).await,
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "windlass", &mut io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "windlass",
+                &mut io::stdout(),
+            );
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -40,7 +40,8 @@ impl std::str::FromStr for Listen {
         if text == "default" {
             return Ok(Self::Default);
         }
-        let address = text.parse().map_err(|_| format!("`{text}` is no address such as 127.0.0.1:8931"))?;
+        let address =
+            text.parse().map_err(|_| format!("`{text}` is no address such as 127.0.0.1:8931"))?;
         Ok(Self::On(address))
     }
 }
@@ -85,7 +86,10 @@ impl Serve {
         if let Some(token) = &token {
             output::to_stderr(&format!("the bearer token lies in {}", token.display()));
         }
-        output::to_stderr(&format!("an entry for an MCP client:\n{}", clients::http_entry(&url, token.as_deref())));
+        output::to_stderr(&format!(
+            "an entry for an MCP client:\n{}",
+            clients::http_entry(&url, token.as_deref())
+        ));
         Ok(())
     }
 }

@@ -60,9 +60,13 @@ impl State {
     /// Makes the directory, for this user alone.
     pub fn make(&self) -> anyhow::Result<PathBuf> {
         let directory = self.directory()?;
-        fs::DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&directory).with_context(
-            || format!("cannot make the state directory `{}`", directory.display()),
-        )?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(PRIVATE_FOLDER)
+            .create(&directory)
+            .with_context(|| {
+                format!("cannot make the state directory `{}`", directory.display())
+            })?;
         Ok(directory)
     }
 
@@ -126,9 +130,13 @@ fn read_token(path: &Path) -> anyhow::Result<Option<String>> {
         metadata.mode() & OTHERS == 0,
         "others can read the token in `{path}`; delete the file to get another token, or `chmod 600` it"
     );
-    let token = fs::read_to_string(path.to_string()).with_context(|| format!("cannot read `{path}`"))?;
+    let token =
+        fs::read_to_string(path.to_string()).with_context(|| format!("cannot read `{path}`"))?;
     let token = token.trim().to_owned();
-    ensure!(token.len() >= TOKEN_BYTES, "the token in `{path}` is too short; delete the file to get another");
+    ensure!(
+        token.len() >= TOKEN_BYTES,
+        "the token in `{path}` is too short; delete the file to get another"
+    );
     Ok(Some(token))
 }
 

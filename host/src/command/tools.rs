@@ -6,11 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Opening, output};
-use crate::{
-    bundled::Bundled,
-    capability::tools::Hints,
-    registry::OfferedTool,
-};
+use crate::{bundled::Bundled, capability::tools::Hints, registry::OfferedTool};
 
 /// About how many bytes of JSON make one token.
 const BYTES_PER_TOKEN: usize = 4;
@@ -33,7 +29,10 @@ impl Tools {
             output::print_json(&tools)?;
         } else {
             let rows = catalog.tools.values().map(|tool| row(tool)).collect();
-            output::print(&output::table(["TOOL", "PLUGIN", "HINTS", "TOKENS", "WHAT IT DOES"], rows));
+            output::print(&output::table(
+                ["TOOL", "PLUGIN", "HINTS", "TOKENS", "WHAT IT DOES"],
+                rows,
+            ));
             let total: usize = catalog.tools.values().map(|tool| tokens(tool)).sum();
             output::print(&format!("{} tools, about {total} tokens", catalog.tools.len()));
         }

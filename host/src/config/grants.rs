@@ -17,7 +17,8 @@ pub struct Grants {
 impl Grants {
     /// Links every interface. What may be done with them is another question.
     pub fn of_everything() -> Self {
-        let everywhere = HttpGrant { to: "https://*".to_owned(), private: false, secrets: Vec::new() };
+        let everywhere =
+            HttpGrant { to: "https://*".to_owned(), private: false, secrets: Vec::new() };
         Self { store: true, http: vec![everywhere] }
     }
 }

@@ -69,16 +69,22 @@ mod tests {
     fn a_mistake_is_told_with_line_and_suggestion() {
         check(
             "[server]\nread_onyl = true",
-            &expect!["windlass.toml:2: unknown field `read_onyl`, expected one of `read_only`, `tools`, `exclude_tools`, `meta_tools`, `concurrent_calls`; did you mean `read_only`?"],
+            &expect![
+                "windlass.toml:2: unknown field `read_onyl`, expected one of `read_only`, `tools`, `exclude_tools`, `meta_tools`, `concurrent_calls`; did you mean `read_only`?"
+            ],
         );
         check(
             "[plugins.git.grants]\nstore = 'yes'",
-            &expect![[r#"windlass.toml:2: `store`: invalid type: string "yes", expected a boolean"#]],
+            &expect![[
+                r#"windlass.toml:2: `store`: invalid type: string "yes", expected a boolean"#
+            ]],
         );
         check("[plugins.git\n", &expect!["windlass.toml:1: unclosed table, expected `]`"]);
         check(
             "[plugins.git.secrets]\ntoken = 'hunter2'",
-            &expect!["windlass.toml:2: `token`: a secret is written as a reference, `${NAME}` for an environment variable or `file:/path` for a file, and not as its value"],
+            &expect![
+                "windlass.toml:2: `token`: a secret is written as a reference, `${NAME}` for an environment variable or `file:/path` for a file, and not as its value"
+            ],
         );
     }
 }

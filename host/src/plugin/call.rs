@@ -6,10 +6,7 @@ use futures_util::FutureExt as _;
 use tokio::time::timeout;
 use wasmtime::{CallHook, Store, UpdateDeadline, component::ResourceTable};
 
-use super::{
-    Entry, Meter, Observer, Plugin, Promise,
-    meter::TooManyHostCalls,
-};
+use super::{Entry, Meter, Observer, Plugin, Promise, meter::TooManyHostCalls};
 use crate::capability::{
     CallState,
     types::{Code, Error},
@@ -85,7 +82,10 @@ impl Plugin {
             ),
             Stopped::Panicked => {
                 tracing::error!(plugin = name, "the host panicked in a call");
-                Error::new(Code::Other, "the host failed in this call; its log says more".to_owned())
+                Error::new(
+                    Code::Other,
+                    "the host failed in this call; its log says more".to_owned(),
+                )
             }
             Stopped::Trapped { error, memory_refused } => self.explain_trap(error, *memory_refused),
         }
@@ -98,7 +98,10 @@ impl Plugin {
         if trap.downcast_ref::<TooManyHostCalls>().is_some() {
             return Error::new(
                 Code::Limit,
-                format!("plugin `{name}` called the host more than {} times in one call (`plugins.{name}.limits.host_calls`)", limits.host_calls),
+                format!(
+                    "plugin `{name}` called the host more than {} times in one call (`plugins.{name}.limits.host_calls`)",
+                    limits.host_calls
+                ),
             );
         }
         if is_too_much_output(trap) {
@@ -106,12 +109,19 @@ impl Plugin {
         }
         let out = self.quarantine.count_crash(limits.crashes, limits.quarantine());
         if out {
-            tracing::error!(plugin = name, "out of service after {} crashes in a row", limits.crashes);
+            tracing::error!(
+                plugin = name,
+                "out of service after {} crashes in a row",
+                limits.crashes
+            );
         }
         if memory_refused {
             return Error::new(
                 Code::Limit,
-                format!("plugin `{name}` needs more memory than its {} MiB for one call (`plugins.{name}.limits.memory_mib`)", limits.memory_mib),
+                format!(
+                    "plugin `{name}` needs more memory than its {} MiB for one call (`plugins.{name}.limits.memory_mib`)",
+                    limits.memory_mib
+                ),
             );
         }
         Error::new(Code::Other, format!("plugin `{name}` crashed; the host's log says where"))
@@ -126,7 +136,9 @@ impl Plugin {
         let most = self.limits().output_mib;
         Error::new(
             Code::Limit,
-            format!("the result of plugin `{name}` is larger than {most} MiB (`plugins.{name}.limits.output_mib`)"),
+            format!(
+                "the result of plugin `{name}` is larger than {most} MiB (`plugins.{name}.limits.output_mib`)"
+            ),
         )
     }
 
@@ -135,17 +147,15 @@ impl Plugin {
         let crashes = self.limits().crashes;
         Error::new(
             Code::Unavailable,
-            format!("plugin `{name}` is out of service after {crashes} crashes in a row; it is tried again in {seconds} s"),
+            format!(
+                "plugin `{name}` is out of service after {crashes} crashes in a row; it is tried again in {seconds} s"
+            ),
         )
     }
 }
 
 /// A store for one call of a guest.
-pub(super) fn store(
-    engine: &wasmtime::Engine,
-    state: CallState,
-    slice: u64,
-) -> Store<CallState> {
+pub(super) fn store(engine: &wasmtime::Engine, state: CallState, slice: u64) -> Store<CallState> {
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.meter);
     store.set_hostcall_fuel(LARGEST_TRANSFER);

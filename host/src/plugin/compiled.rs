@@ -142,7 +142,13 @@ fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let partial = path.with_extension(format!("{}.partial", process::id()));
     let write = || -> anyhow::Result<()> {
         let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(PRIVATE).open(&partial)?.write_all(bytes)?;
+        options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(PRIVATE)
+            .open(&partial)?
+            .write_all(bytes)?;
         Ok(fs::rename(&partial, path)?)
     };
     write().inspect_err(|_| drop(fs::remove_file(&partial)))

@@ -1,7 +1,10 @@
 //! What a component imports and exports, read from its type before anything of it runs.
 
 use anyhow::{bail, ensure};
-use wasmtime::component::{Component, types::{ComponentInstance, ComponentItem}};
+use wasmtime::component::{
+    Component,
+    types::{ComponentInstance, ComponentItem},
+};
 
 use crate::capability::{self, CONTRACT};
 use crate::config::Grants;

@@ -52,7 +52,13 @@ pub async fn prepare(
     let description = describe(engine, &component, &imports, settings.limits)
         .await
         .context("it does not describe itself")?;
-    Ok(Prepared { name: settings.name.clone(), description, imports, component, engine: engine.clone() })
+    Ok(Prepared {
+        name: settings.name.clone(),
+        description,
+        imports,
+        component,
+        engine: engine.clone(),
+    })
 }
 
 impl Prepared {
@@ -68,7 +74,9 @@ impl Prepared {
         if !missing.is_empty() {
             let grants: Vec<_> = missing
                 .iter()
-                .map(|it| format!("`{}` (needs `plugins.{name}.grants.{}`)", it.interface, it.grant))
+                .map(|it| {
+                    format!("`{}` (needs `plugins.{name}.grants.{}`)", it.interface, it.grant)
+                })
                 .collect();
             bail!("it imports more than its grants allow: {}", grants.join(", "));
         }

@@ -128,7 +128,9 @@ impl Plugin {
             let name = self.name();
             return Err(Error::new(
                 crate::capability::types::Code::Limit,
-                format!("busy: plugin `{name}` runs {most} calls already; try again in a moment, or raise `plugins.{name}.limits.concurrent_calls`"),
+                format!(
+                    "busy: plugin `{name}` runs {most} calls already; try again in a moment, or raise `plugins.{name}.limits.concurrent_calls`"
+                ),
             ));
         }
         Ok(place)

@@ -68,7 +68,10 @@ impl Policy {
         if self.grants.store {
             return Ok(());
         }
-        Err(denied(format!("not allowed: `{what}` needs `plugins.{}.grants.store = true`", self.plugin)))
+        Err(denied(format!(
+            "not allowed: `{what}` needs `plugins.{}.grants.store = true`",
+            self.plugin
+        )))
     }
 }
 

@@ -127,10 +127,11 @@ impl OfferedTool {
             input: Schema::of_arguments(&tool.input_schema)
                 .map_err(|error| anyhow::anyhow!("tool `{name}`, input schema: {error}"))?,
             output: match &tool.output_schema {
-                Some(schema) => Some(
-                    Schema::new(schema)
-                        .map_err(|error| anyhow::anyhow!("tool `{name}`, output schema: {error}"))?,
-                ),
+                Some(schema) => {
+                    Some(Schema::new(schema).map_err(|error| {
+                        anyhow::anyhow!("tool `{name}`, output schema: {error}")
+                    })?)
+                }
                 None => None,
             },
             name,
@@ -147,7 +148,10 @@ impl OfferedTool {
         let tools::Outcome::Done(output) = outcome else { return Ok(()) };
         let broken = |what: String| {
             let (tool, plugin) = (&self.name, self.plugin.name());
-            Error::new(Code::Other, format!("tool `{tool}` of plugin `{plugin}` broke its word: {what}"))
+            Error::new(
+                Code::Other,
+                format!("tool `{tool}` of plugin `{plugin}` broke its word: {what}"),
+            )
         };
         let Some(text) = &output.structured else {
             return match &self.output {
@@ -158,7 +162,9 @@ impl OfferedTool {
         let value = serde_json::from_str(text)
             .map_err(|error| broken(format!("its structured result is no JSON: {error}")))?;
         match &self.output {
-            Some(schema) => schema.check(&value).map_err(|error| broken(format!("its result does not fit its schema: {error}"))),
+            Some(schema) => schema
+                .check(&value)
+                .map_err(|error| broken(format!("its result does not fit its schema: {error}"))),
             None => Ok(()),
         }
     }

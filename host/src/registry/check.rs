@@ -25,7 +25,10 @@ pub(super) fn prompt(name: &str, prompt: &prompts::Prompt) -> anyhow::Result<()>
     check_name("prompt", name)?;
     check_text(&format!("prompt `{name}`, description"), &prompt.description)?;
     for argument in &prompt.arguments {
-        check_text(&format!("prompt `{name}`, argument `{}`", argument.name), &argument.description)?;
+        check_text(
+            &format!("prompt `{name}`, argument `{}`", argument.name),
+            &argument.description,
+        )?;
     }
     Ok(())
 }
@@ -63,7 +66,9 @@ pub(super) fn check_text(what: &str, text: &str) -> anyhow::Result<()> {
 /// The same for every text inside a JSON value.
 pub(super) fn check_texts(value: &Value) -> Result<(), String> {
     let hidden = |text: &str| match text.chars().find(|&it| is_hidden(it)) {
-        Some(hidden) => Err(format!("it holds the invisible character `{}`", hidden.escape_unicode())),
+        Some(hidden) => {
+            Err(format!("it holds the invisible character `{}`", hidden.escape_unicode()))
+        }
         None => Ok(()),
     };
     match value {
@@ -81,8 +86,13 @@ pub(super) fn check_texts(value: &Value) -> Result<(), String> {
 fn is_hidden(character: char) -> bool {
     match character {
         '\n' | '\r' | '\t' => false,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => true,
-        '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => true,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => {
+            true
+        }
+        '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' => true,
         '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}' => true,
         other => other.is_control(),
     }
@@ -102,7 +112,14 @@ mod tests {
 
     #[test]
     fn texts_that_hide_nothing() {
-        let bad = ["a\u{200b}b", "a\u{202e}b", "\u{1b}[31mred", "a\u{e0041}", "<IMPORTANT>obey", &"x".repeat(2049)];
+        let bad = [
+            "a\u{200b}b",
+            "a\u{202e}b",
+            "\u{1b}[31mred",
+            "a\u{e0041}",
+            "<IMPORTANT>obey",
+            &"x".repeat(2049),
+        ];
         assert!(check_text("it", "Plain words,\n\ttwo lines; größer").is_ok());
         assert!(bad.iter().all(|text| check_text("it", text).is_err()));
     }

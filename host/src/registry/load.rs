@@ -125,7 +125,11 @@ impl Registry {
     }
 
     /// Compiles a plugin and asks what it is, without linking it.
-    pub async fn prepare(&self, name: &str, source: &Source) -> anyhow::Result<(Prepared, Settings)> {
+    pub async fn prepare(
+        &self,
+        name: &str,
+        source: &Source,
+    ) -> anyhow::Result<(Prepared, Settings)> {
         let settings = self.settings(name, source)?;
         Ok((self.describe(source, &settings).await?, settings))
     }
@@ -138,8 +142,8 @@ impl Registry {
                 plugin::prepare(&self.engine, &self.cache, code, settings).await
             }
             Source::File(file) => {
-                let wasm = fs::read(file)
-                    .with_context(|| format!("cannot read `{}`", file.display()))?;
+                let wasm =
+                    fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
                 plugin::prepare(&self.engine, &self.cache, Code::Wasm(&wasm), settings)
                     .await
                     .with_context(|| format!("`{}`", file.display()))
@@ -216,7 +220,8 @@ impl Registry {
 pub fn problems(description: &Description, prefix: &str) -> Vec<String> {
     let Description { plugin, prompts, .. } = description;
     let mut problems = Vec::new();
-    let mut note = |outcome: anyhow::Result<()>| problems.extend(outcome.err().map(|it| format!("{it:#}")));
+    let mut note =
+        |outcome: anyhow::Result<()>| problems.extend(outcome.err().map(|it| format!("{it:#}")));
     let compiled = |what: String, schema: Result<Schema, String>| {
         schema.and_then(|it| it.compile()).map_err(|error| anyhow::anyhow!("{what}: {error}"))
     };
@@ -253,8 +258,8 @@ pub fn name_of(file: &Path) -> anyhow::Result<String> {
 
 fn expand(name: &str, mut grants: Grants) -> anyhow::Result<Grants> {
     for grant in &mut grants.http {
-        grant.to = secrets::expand(&grant.to)
-            .with_context(|| format!("plugins.{name}.grants.http"))?;
+        grant.to =
+            secrets::expand(&grant.to).with_context(|| format!("plugins.{name}.grants.http"))?;
     }
     Ok(grants)
 }

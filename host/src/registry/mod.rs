@@ -34,9 +34,9 @@ use crate::{
 };
 
 pub use catalog::{Catalog, OfferedPrompt, OfferedTool, Visible};
+pub use load::{Source, name_of, problems};
 pub use schema::Schema;
 pub use watch::{components, follow};
-pub use load::{Source, name_of, problems};
 
 /// How many pieces of news a slow listener may fall behind before it misses some.
 const NEWS: usize = 256;
@@ -126,7 +126,9 @@ impl Registry {
         if self.running.fetch_add(1, Ordering::Relaxed) >= most {
             return Err(Error::new(
                 Code::Limit,
-                format!("busy: {most} calls are running; try again in a moment, or raise `server.concurrent_calls`"),
+                format!(
+                    "busy: {most} calls are running; try again in a moment, or raise `server.concurrent_calls`"
+                ),
             ));
         }
         Ok(admission)

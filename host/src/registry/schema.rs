@@ -106,9 +106,7 @@ fn check_shape(value: &Value, depth: usize, seen: &mut usize) -> Result<(), Stri
         return Err(format!("it holds more than {MOST_VALUES} values"));
     }
     match value {
-        Value::Array(items) => {
-            items.iter().try_for_each(|item| check_shape(item, depth + 1, seen))
-        }
+        Value::Array(items) => items.iter().try_for_each(|item| check_shape(item, depth + 1, seen)),
         Value::Object(object) => object.iter().try_for_each(|(key, item)| {
             if matches!(key.as_str(), "$ref" | "$dynamicRef") {
                 check_reference(item)?;

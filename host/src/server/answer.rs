@@ -29,7 +29,8 @@ pub(super) fn done(output: Output) -> CallToolResult {
 
 /// A tool's failure: a sentence for the model, and the same for programs.
 pub(super) fn failed(error: Error) -> CallToolResult {
-    let details = error.details.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let details =
+        error.details.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let structured = json!({
         "success": false,
         "error": error.message,

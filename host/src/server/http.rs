@@ -170,13 +170,22 @@ impl Shared {
             return plain(StatusCode::NOT_FOUND, "there is only /mcp");
         }
         if DECISIVE.iter().any(|name| request.headers().get_all(name).iter().count() > 1) {
-            return plain(StatusCode::BAD_REQUEST, "a header that decides who may come in stands there twice");
+            return plain(
+                StatusCode::BAD_REQUEST,
+                "a header that decides who may come in stands there twice",
+            );
         }
         if request.method() == Method::OPTIONS {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "web pages of other origins are not served");
+            return plain(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "web pages of other origins are not served",
+            );
         }
         let Some(caller) = self.caller(&request) else {
-            let mut refusal = plain(StatusCode::UNAUTHORIZED, "a bearer token is needed; the host printed where it lies");
+            let mut refusal = plain(
+                StatusCode::UNAUTHORIZED,
+                "a bearer token is needed; the host printed where it lies",
+            );
             let challenge = header::HeaderValue::from_static("Bearer realm=\"windlass\"");
             refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             return refusal;

@@ -86,7 +86,8 @@ impl<'a> Subscriber<'a> {
     fn new(count: &'a AtomicUsize) -> Result<Self, ErrorData> {
         let subscriber = Self(count);
         if count.fetch_add(1, Ordering::Relaxed) >= MOST_SUBSCRIBERS {
-            let message = format!("busy: {MOST_SUBSCRIBERS} subscriptions are open; end some first");
+            let message =
+                format!("busy: {MOST_SUBSCRIBERS} subscriptions are open; end some first");
             return Err(ErrorData::internal_error(message, None));
         }
         Ok(subscriber)

@@ -2,13 +2,14 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ContentBlock, Tool, ToolAnnotations,
-};
+use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
 use super::{Server, answer, convert};
-use crate::capability::types::{Code, Error};
+use crate::{
+    capability::types::{Code, Error},
+    registry::Schema,
+};
 
 const SEARCH: &str = "tools_search";
 const DESCRIBE: &str = "tools_describe";
@@ -54,8 +55,12 @@ pub(super) fn tools() -> [Tool; 3] {
 
 impl Server {
     pub(super) fn meta_request(&self, mut request: CallToolRequestParams) -> Request {
-        if !self.registry.config().server.meta_tools {
+        let is_meta = [SEARCH, DESCRIBE, CALL].contains(&&*request.name);
+        if !is_meta || !self.registry.config().server.meta_tools {
             return Request::Tool(request);
+        }
+        if let Err(error) = check_arguments(&mut request) {
+            return Request::Answered(answer::failed(error));
         }
         let argument = |key: &str| request.arguments.as_ref().and_then(|it| it.get(key)).cloned();
         let text = |key: &str| argument(key).and_then(|it| it.as_str().map(str::to_owned));
@@ -104,6 +109,22 @@ impl Server {
             )),
         }
     }
+}
+
+/// Arguments that fit, or an error that says what does not.
+fn check_arguments(request: &mut CallToolRequestParams) -> Result<(), Error> {
+    let Some(tool) = tools().into_iter().find(|tool| tool.name == request.name) else {
+        return Ok(());
+    };
+    let schema = Schema::new(&Value::Object((*tool.input_schema).clone()).to_string());
+    let check = |schema: Schema| {
+        let arguments = request.arguments.get_or_insert_default();
+        schema.forget_nulls(arguments);
+        schema.check(&Value::Object(arguments.clone()))
+    };
+    schema.and_then(check).map_err(|mistakes| {
+        Error::invalid(format!("the arguments of `{}` do not fit: {mistakes}", tool.name))
+    })
 }
 
 fn structured(value: &Value) -> CallToolResult {

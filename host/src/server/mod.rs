@@ -3,7 +3,10 @@
 //! One [`Server`] serves one client. What it offers comes from the `registry`; this folder turns it into the
 //! protocol's words, for both of the protocol's eras.
 
-#![allow(deprecated, reason = "sampling, roots and logging are on their way out, and clients still use them")]
+#![allow(
+    deprecated,
+    reason = "sampling, roots and logging are on their way out, and clients still use them"
+)]
 
 mod answer;
 mod convert;
@@ -31,12 +34,12 @@ use std::{
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest,
-        CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
-        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-        ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
-        SubscriptionFilter, Tool, UnsubscribeRequestParams,
+        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+        CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
+        Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, LoggingLevel, PaginatedRequestParams, ReadResourceRequestParams,
+        ReadResourceResponse, ServerCapabilities, ServerConfig, SetLevelRequestParams,
+        SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
@@ -90,8 +93,7 @@ pub struct Caller(pub Arc<str>);
 
 impl Server {
     pub fn new(registry: Arc<Registry>, seal: Arc<Seal>) -> Self {
-        let session =
-            Session { level: AtomicU8::new(SILENT), subscriptions: Mutex::default() };
+        let session = Session { level: AtomicU8::new(SILENT), subscriptions: Mutex::default() };
         Self { registry, seal, session: Arc::new(session), subscribers: Arc::default() }
     }
 
@@ -229,11 +231,7 @@ impl ServerHandler for Server {
         Box::pin(self.completions(request, &context)).await
     }
 
-    async fn set_level(
-        &self,
-        request: SetLevelRequestParams,
-        _: Context,
-    ) -> Result<(), ErrorData> {
+    async fn set_level(&self, request: SetLevelRequestParams, _: Context) -> Result<(), ErrorData> {
         self.session.level.store(convert::rank_of(request.level), Ordering::Relaxed);
         Ok(())
     }

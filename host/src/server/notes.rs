@@ -75,7 +75,11 @@ pub(super) fn observer(
 
 impl Notes {
     /// Runs `work` and meanwhile sends the notes. All of them are sent before its result is there.
-    pub(super) async fn along<T>(&self, peer: &Peer<RoleServer>, work: impl Future<Output = T>) -> T {
+    pub(super) async fn along<T>(
+        &self,
+        peer: &Peer<RoleServer>,
+        work: impl Future<Output = T>,
+    ) -> T {
         tokio::pin!(work);
         let mut next = Instant::now();
         let result = loop {

@@ -41,7 +41,8 @@ impl Server {
         };
         let arguments = request.arguments.unwrap_or_default();
         check_arguments(offered, &arguments)?;
-        let texts: Vec<_> = arguments.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        let texts: Vec<_> =
+            arguments.iter().map(|(name, value)| (name.clone(), text(value))).collect();
         let arguments = Value::Object(arguments);
         let caller = caller(&context);
         let binding = Binding {
@@ -50,8 +51,11 @@ impl Server {
             name: &request.name,
             arguments: &arguments,
         };
-        let sent =
-            Sent { responses: request.input_responses, state: request.request_state, harmless: true };
+        let sent = Sent {
+            responses: request.input_responses,
+            state: request.request_state,
+            harmless: true,
+        };
         let _admission = self.registry.admit().map_err(answer::refused)?;
         let (observer, _) = observer(&self.registry, offered.plugin.name(), None, None);
         let replied = self.converse(&context, &binding, sent, |answers, client| {
@@ -164,11 +168,14 @@ fn check_arguments(
 ) -> Result<(), ErrorData> {
     let name = &offered.prompt.name;
     let known = &offered.prompt.arguments;
-    let wrong = |what: String| Err(ErrorData::invalid_params(format!("prompt `{name}`: {what}"), None));
+    let wrong =
+        |what: String| Err(ErrorData::invalid_params(format!("prompt `{name}`: {what}"), None));
     if let Some(missing) = known.iter().find(|it| it.required && !given.contains_key(&it.name)) {
         return wrong(format!("the argument `{}` is missing", missing.name));
     }
-    if let Some((unknown, _)) = given.iter().find(|(key, _)| !known.iter().any(|it| it.name == **key)) {
+    if let Some((unknown, _)) =
+        given.iter().find(|(key, _)| !known.iter().any(|it| it.name == **key))
+    {
         return wrong(format!("there is no argument `{unknown}`"));
     }
     if let Some((key, _)) = given.iter().find(|(_, value)| !value.is_string()) {

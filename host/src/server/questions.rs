@@ -100,7 +100,10 @@ impl Server {
             return Ok(Some(Answers { given: given.collect(), state: String::new() }));
         };
         let pending = self.seal.open(&sealed, binding).map_err(|error| {
-            ErrorData::invalid_params(format!("requestState: {error:#}; call again without it"), None)
+            ErrorData::invalid_params(
+                format!("requestState: {error:#}; call again without it"),
+                None,
+            )
         })?;
         let given = responses.into_iter().filter_map(|(name, response)| {
             let answer = answer(pending.asked.get(&name)?, response)?;
@@ -149,7 +152,9 @@ async fn ask(peer: &Peer<RoleServer>, questions: Questions) -> Result<Answers, E
 
 /// First era: one question, and the client's answer as JSON.
 async fn put(peer: &Peer<RoleServer>, question: Question) -> Result<Value, Error> {
-    let failed = |error: String| Error::new(Code::Unavailable, format!("the client did not answer: {error}"));
+    let failed = |error: String| {
+        Error::new(Code::Unavailable, format!("the client did not answer: {error}"))
+    };
     let answered = match question {
         Question::Form(form) => {
             let parameters = json!({
@@ -159,7 +164,9 @@ async fn put(peer: &Peer<RoleServer>, question: Question) -> Result<Value, Error
             });
             let parameters: ElicitRequestParams = typed(parameters)?;
             serde_json::to_value(
-                peer.create_elicitation(parameters).await.map_err(|error| failed(error.to_string()))?,
+                peer.create_elicitation(parameters)
+                    .await
+                    .map_err(|error| failed(error.to_string()))?,
             )
         }
         Question::Sample(parameters) => {

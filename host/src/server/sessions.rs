@@ -13,7 +13,9 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use rmcp::transport::streamable_http_server::session::{SessionManager as _, local::LocalSessionManager};
+use rmcp::transport::streamable_http_server::session::{
+    SessionManager as _, local::LocalSessionManager,
+};
 
 /// After so long a silence a session is over.
 const SILENCE: Duration = Duration::from_secs(3600);
@@ -69,7 +71,8 @@ impl Sessions {
 
     fn silent(&self, limit: Duration) -> Vec<String> {
         let sessions = self.lock();
-        let silent = sessions.iter().filter(|(_, it)| it.under_way == 0 && it.last.elapsed() >= limit);
+        let silent =
+            sessions.iter().filter(|(_, it)| it.under_way == 0 && it.last.elapsed() >= limit);
         silent.map(|(id, _)| id.clone()).collect()
     }
 

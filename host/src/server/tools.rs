@@ -31,6 +31,7 @@ impl Server {
         let mut tools: Vec<_> = catalog.tools.values().map(|tool| convert::tool(tool)).collect();
         if self.registry.config().server.meta_tools {
             tools.extend(meta::tools());
+            tools.sort_by(|one, other| one.name.cmp(&other.name));
         }
         let mut result = ListToolsResult::default();
         result.tools = tools;
@@ -53,7 +54,8 @@ impl Server {
             meta::Request::Answered(result) => return Ok(result.into()),
         };
         let Some(tool) = self.registry.catalog().tools.get(&*request.name).cloned() else {
-            let message = format!("Unknown tool: `{}`; tools/list names all there are", request.name);
+            let message =
+                format!("Unknown tool: `{}`; tools/list names all there are", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
         let cancelled = context.ct.clone();

@@ -34,7 +34,13 @@ impl Inner {
 impl Link {
     /// A link that says no more than it must.
     pub fn new(uri: &str, name: &str) -> Self {
-        Self { uri: uri.to_owned(), name: name.to_owned(), description: None, mime_type: None, size: None }
+        Self {
+            uri: uri.to_owned(),
+            name: name.to_owned(),
+            description: None,
+            mime_type: None,
+            size: None,
+        }
     }
 }
 

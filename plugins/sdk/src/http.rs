@@ -4,8 +4,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, types::Value};
 
-pub use crate::bindings::windlass::plugin::http::{Body, Method, Response, send};
 use crate::bindings::windlass::plugin::http::Request as Inner;
+pub use crate::bindings::windlass::plugin::http::{Body, Method, Response, send};
 
 /// How much of an answer is read at a time.
 const CHUNK: u32 = 64 << 10;

@@ -43,7 +43,11 @@ mod plugin;
 
 #[doc(hidden)]
 pub mod bindings {
-    #![allow(missing_docs, unsafe_code, reason = "generated from `wit/`, where the documentation is")]
+    #![allow(
+        missing_docs,
+        unsafe_code,
+        reason = "generated from `wit/`, where the documentation is"
+    )]
     wit_bindgen::generate!({
         path: "../../wit",
         world: "plugin",
