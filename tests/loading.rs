@@ -44,7 +44,7 @@ fn what_is_no_plugin_is_told_what_it_is() {
     check(b"#!/bin/sh\n", "it is no WebAssembly");
     check(&echo[..7], "it is no valid WebAssembly component");
     check(&echo[..echo.len() / 2], "it is no valid WebAssembly component");
-    check(b"\0asm\x01\0\0\0", "it is a core module and cannot be made a component");
+    check(b"\0asm\x01\0\0\0", "it does not export `windlass:plugin/tools`");
     check(b"\0asm\x0d\0\x01\0", "it does not export `windlass:plugin/tools`");
 }
 
@@ -122,37 +122,37 @@ fn call(setup: &Setup) -> String {
     ended.stderr
 }
 
-fn entry(setup: &Setup) -> PathBuf {
-    let entries: Vec<_> =
-        fs::read_dir(setup.cache()).unwrap().map(|it| it.unwrap().path()).collect();
-    assert_eq!(entries.len(), 1, "{entries:?}");
-    entries[0].clone()
+/// The one file of this kind in the cache: `cwasm` is code, `sha256` its digest.
+fn entry(setup: &Setup, kind: &str) -> PathBuf {
+    let files = fs::read_dir(setup.cache()).unwrap().map(|it| it.unwrap().path());
+    let files: Vec<_> = files.filter(|it| it.extension().is_some_and(|it| it == kind)).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].clone()
 }
 
 #[test]
 fn a_damaged_cache_entry_is_made_again() {
     let setup = Setup::new().own_cache().plugins(&["echo"]);
     call(&setup);
-    let path = entry(&setup);
-    let whole = fs::read(&path).unwrap();
-    let flipped = |at: usize| {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 1;
-        bytes
-    };
-    let truncated =
-        [0, 16, 32, whole.len() / 2, whole.len() - 1].map(|length| whole[..length].to_vec());
-    let flipped = [0, 32, whole.len() / 2, whole.len() - 1].map(flipped);
-    for damaged in truncated.into_iter().chain(flipped) {
-        fs::write(&path, &damaged).unwrap();
-        let said = call(&setup);
-        assert!(damaged.len() < 32 || said.contains("is damaged and is made again"), "{said}");
-        assert_eq!(
-            fs::read(entry(&setup)).unwrap().len(),
-            whole.len(),
-            "the entry is not whole again"
-        );
-        assert_eq!(call(&setup), "", "the entry is not used");
+    for kind in ["cwasm", "sha256"] {
+        let path = entry(&setup, kind);
+        let whole = fs::read(&path).unwrap();
+        let flipped = |at: usize| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let cut = [0, whole.len() / 2, whole.len() - 1].map(|length| whole[..length].to_vec());
+        let flipped = [0, whole.len() / 2, whole.len() - 1].map(flipped);
+        for damaged in cut.into_iter().chain(flipped) {
+            fs::write(&path, &damaged).unwrap();
+            assert!(call(&setup).contains("is damaged and is made again"), "it was trusted");
+            assert_ne!(fs::read(entry(&setup, kind)).unwrap(), damaged, "it was left as it was");
+            assert_eq!(call(&setup), "", "its successor is not used");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(call(&setup), "");
+        assert!(path.exists(), "it was not made again");
     }
 }
 
@@ -160,7 +160,7 @@ fn a_damaged_cache_entry_is_made_again() {
 fn what_others_can_write_is_not_trusted() {
     let setup = Setup::new().own_cache().plugins(&["echo"]);
     call(&setup);
-    let path = entry(&setup);
+    let path = entry(&setup, "cwasm");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     assert!(call(&setup).contains("can be written by others"));
     assert_eq!(
@@ -171,7 +171,7 @@ fn what_others_can_write_is_not_trusted() {
     fs::set_permissions(setup.cache(), fs::Permissions::from_mode(0o777)).unwrap();
     fs::remove_file(&path).unwrap();
     assert!(call(&setup).contains("is not cached in"));
-    assert!(fs::read_dir(setup.cache()).unwrap().next().is_none(), "something was written there");
+    assert!(!path.exists(), "code was left where others can write");
 }
 
 #[test]
@@ -365,4 +365,16 @@ fn a_clash_with_what_comes_later_leaves_the_first_alone() {
     until("the clash is told", || host.errors().contains("both offer the tool `echo`"));
     assert!(host.errors().contains("prefix"), "{}", host.errors());
     assert_eq!(host.text("echo", json!({"message": "hi"})), r#"{"message":"hi"}"#);
+}
+
+#[test]
+fn a_file_does_not_take_another_plugin_s_name() {
+    let mut host = Setup::new().plugins(&["echo"]).modern();
+    assert_eq!(host.tools(), ["echo", "wait"]);
+    let folder = host.setup.state().join("plugins");
+    fs::copy(fixture("looping"), folder.join("echo.wasm")).unwrap();
+    until("it is told", || host.errors().contains("two plugins are called `echo`; rename"));
+    fs::remove_file(folder.join("echo.wasm")).unwrap();
+    fs::copy(fixture("looping"), folder.join("other.wasm")).unwrap();
+    until("the folder is followed on", || host.tools() == ["echo", "spin", "wait"]);
 }

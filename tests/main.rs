@@ -14,4 +14,5 @@ mod resources;
 mod http;
 mod web;
 mod loading;
+mod languages;
 mod tidy;

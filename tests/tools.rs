@@ -339,22 +339,6 @@ fn a_second_era_subscriber_hears_of_plugins_that_come_and_go() {
 }
 
 #[test]
-fn a_dropped_component_that_does_not_fit_leaves_all_as_it_was() {
-    let mut host = Setup::new().plugins(&["echo"]).legacy();
-    host.tools();
-    let folder = host.setup.state().join("plugins");
-    fs::write(folder.join("garbage.wasm"), "no component").unwrap();
-    crate::support::until("it is refused", || host.errors().contains("garbage"));
-    fs::copy(fixture("echo"), folder.join("other.wasm")).unwrap();
-    crate::support::until("it is refused", || host.errors().contains("both offer the tool `echo`"));
-    assert_eq!(host.tools(), ["echo", "wait"]);
-    assert_eq!(host.text("echo", json!({"message": "hi"})), r#"{"message":"hi"}"#);
-    drop_in(&host, "crash");
-    host.note("notifications/tools/list_changed");
-    assert_eq!(host.text("fine", json!({})), "fine");
-}
-
-#[test]
 fn a_thousand_calls_at_once_are_all_answered() {
     let config =
         "[server]\nconcurrent_calls = 1000\n[limits]\nconcurrent_calls = 1000\nmemory_mib = 8\n";

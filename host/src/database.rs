@@ -156,11 +156,14 @@ fn open(path: &Path) -> anyhow::Result<Connection> {
     Ok(connection)
 }
 
+/// Takes the file to this program's version. Most times it is there, and nothing is written.
 fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
+    if version(connection)? == MIGRATIONS.len() {
+        return Ok(());
+    }
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let version: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let version = usize::try_from(version)?;
+    let version = version(&transaction)?;
     ensure!(
         version <= MIGRATIONS.len(),
         "it was written by a newer version of windlass (schema {version}, known {}); use that one, or another --state-dir",
@@ -170,8 +173,12 @@ fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len())?)?;
-    transaction.commit()?;
-    Ok(())
+    Ok(transaction.commit()?)
+}
+
+fn version(connection: &Connection) -> anyhow::Result<usize> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(usize::try_from(version)?)
 }
 
 impl From<rusqlite::Error> for Failure {

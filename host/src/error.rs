@@ -39,6 +39,11 @@ impl Code {
     }
 }
 
+/// A bug of the host's: the call ends, and the log says why.
+pub fn trap(message: impl Into<String>) -> Failure {
+    Failure::Trap(wasmtime::Error::msg(message.into()))
+}
+
 pub fn denied(message: impl Into<String>) -> Failure {
     Failure::Answer(Error::new(Code::Denied, message))
 }

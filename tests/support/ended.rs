@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Host, Setup, collect, fixture, until, wait};
+use super::{Host, Setup, binary, collect, fixture, until, wait};
 
 /// How a command went.
 #[derive(Debug)]
@@ -29,6 +29,13 @@ impl Setup {
     /// The same, with something on stdin.
     pub(crate) fn ended_with(&self, command: &[&str], stdin: &str) -> Ended {
         Ended::of(self.command(command).stdin(Stdio::piped()), stdin)
+    }
+
+    /// Runs the program with these arguments and no others.
+    pub(crate) fn plain(&self, arguments: &[&str]) -> Ended {
+        let mut program = Command::new(binary());
+        program.args(arguments).env_clear().env("HOME", self.path("home"));
+        Ended::of(program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()), "")
     }
 
     /// A cache of compiled plugins that no other test writes.

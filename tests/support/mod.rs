@@ -175,7 +175,11 @@ impl Host {
 
     /// Waits for the answer to a request. What else comes is kept in `notes`.
     pub(crate) fn answer(&mut self, id: u64) -> Value {
-        self.wait_for(|message| message["id"] == id && message.get("method").is_none())
+        let wanted = |message: &Value| message["id"] == id && message.get("method").is_none();
+        if let Some(place) = self.notes.iter().position(wanted) {
+            return self.notes.remove(place).unwrap();
+        }
+        self.wait_for(wanted)
     }
 
     /// Waits for a notification or a request of the host's.

@@ -280,7 +280,10 @@ fn refusals(
         refused.push(Refusal { what, line, needed_to_load: needed("http") });
     }
     merged.extend(table(&Grants { http, ..Grants::default() })?);
-    for missing in missing.iter().filter(|it| !merged.contains_key(&it.interface)) {
+    for missing in missing {
+        if merged.contains_key(&missing.interface) {
+            continue;
+        }
         let what = format!("`{}`, which it imports and does not ask for", missing.interface);
         refused.push(Refusal { what, line: missing.grant.to_owned(), needed_to_load: true });
         merged.extend(missing.grant.parse::<Table>()?);

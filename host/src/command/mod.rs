@@ -4,6 +4,7 @@ mod call;
 mod clients;
 mod doctor;
 mod explain;
+mod look;
 mod open;
 mod output;
 mod plugins;
@@ -106,8 +107,8 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
 fn start_log(arguments: &Arguments) -> anyhow::Result<()> {
     use tracing_subscriber::EnvFilter;
 
-    // At `info` and below rmcp logs whole messages, arguments and results among them.
-    let filter = format!("{},rmcp=warn,hyper=warn,h2=warn,reqwest=warn,rustls=warn", arguments.log);
+    // Below `error` rmcp logs messages, arguments and results among them.
+    let filter = format!("{},rmcp=error,hyper=warn,h2=warn,reqwest=warn,rustls=warn", arguments.log);
     let filter = EnvFilter::try_new(&filter)
         .map_err(|error| anyhow::anyhow!("--log `{}`: {error}", arguments.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);

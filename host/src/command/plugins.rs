@@ -13,17 +13,16 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use serde_json::json;
 
 use super::{
     Opening, State,
-    explain::{grant_lines, imports_of, section, snippet},
-    output, tools,
+    explain::{grant_lines, snippet},
+    look::{look, sections},
+    output,
 };
 use crate::{
     bundled::Bundled,
-    capability::CONTRACT,
     config::{self, Grants},
     plugin::{self, Engine, Prepared, Settings},
     registry::{self, Registry, Source},
@@ -367,4 +366,26 @@ async fn try_check(registry: &Registry, file: &Path) -> anyhow::Result<Findings>
         problems.extend(link(registry, prepared, everything));
     }
     Ok(Findings { problems, needs })
+}
+
+/// Why it would not link even if all were granted.
+fn link(registry: &Registry, prepared: Prepared, settings: Settings) -> Option<String> {
+    prepared.link(settings, registry.database()).err().map(|error| format!("{error:#}"))
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))
+}
+
+/// Writes a file whole or not at all.
+fn write_whole(target: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let partial = target.with_extension(format!("{}.partial", process::id()));
+    let write = || -> anyhow::Result<()> {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600).open(&partial)?.write_all(bytes)?;
+        Ok(fs::rename(&partial, target)?)
+    };
+    write()
+        .inspect_err(|_| drop(fs::remove_file(&partial)))
+        .with_context(|| format!("cannot write `{}`", target.display()))
 }

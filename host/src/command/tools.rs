@@ -67,7 +67,7 @@ fn as_json(tool: &OfferedTool) -> serde_json::Value {
     })
 }
 
-fn hints(hints: Hints) -> Vec<&'static str> {
+pub(super) fn hints(hints: Hints) -> Vec<&'static str> {
     let all = [
         (Hints::READ_ONLY, "read-only"),
         (Hints::DESTRUCTIVE, "destructive"),

@@ -6,7 +6,9 @@ use futures_util::FutureExt as _;
 use tokio::time::timeout;
 use wasmtime::{CallHook, Store, UpdateDeadline, component::ResourceTable};
 
-use super::{Entry, Meter, Observer, Plugin, Promise, meter::TooManyHostCalls};
+use super::{
+    Entry, Meter, Observer, Plugin, Promise, engine::Running, meter::TooManyHostCalls,
+};
 use crate::capability::{
     CallState,
     types::{Code, Error},
@@ -34,10 +36,10 @@ impl Plugin {
             return Err(self.out_of_service(remaining.as_secs() + 1));
         }
         let _place = self.place()?;
-        let _running = self.engine.start_call();
+        let running = self.engine.start_call();
         let store = self.store(promise, observer);
         let computes = store.data().meter.computes();
-        let work = AssertUnwindSafe(run(self.clone(), store, entry)).catch_unwind();
+        let work = AssertUnwindSafe(run(self.clone(), running, store, entry)).catch_unwind();
         let lane = self.engine.slow_lane().run(&computes, work);
         let stopped = match timeout(self.limits().deadline(), lane).await {
             Err(_) => Stopped::Deadline,
@@ -107,6 +109,11 @@ impl Plugin {
         if is_too_much_output(trap) {
             return self.too_much_output();
         }
+        if trap.is::<wasmtime::PoolConcurrencyLimitError>() {
+            // Calls that were given up have not all left their places yet.
+            let message = "busy: calls are still ending; try again in a moment, or raise `server.concurrent_calls`";
+            return Error::new(Code::Limit, message);
+        }
         let out = self.quarantine.count_crash(limits.crashes, limits.quarantine());
         if out {
             tracing::error!(
@@ -173,8 +180,10 @@ pub(super) fn store(engine: &wasmtime::Engine, state: CallState, slice: u64) -> 
     store
 }
 
+/// The clock ticks until the guest has really stopped, which may be after its caller has gone.
 async fn run<E: Entry>(
     plugin: Arc<Plugin>,
+    _running: Running,
     mut store: Store<CallState>,
     entry: E,
 ) -> Result<Result<E::Exit, Error>, Stopped> {

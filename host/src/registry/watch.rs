@@ -1,7 +1,7 @@
 //! The folder of third parties' plugins: what is dropped in is loaded, what is taken out is gone.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -37,16 +37,34 @@ pub fn follow(registry: Arc<Registry>, folder: &Path) -> anyhow::Result<()> {
     watcher.watch(folder, RecursiveMode::NonRecursive)?;
     let folder = folder.to_owned();
     let mut known = found(&folder);
+    let taken = names_elsewhere(&registry, &known);
     tokio::spawn(async move {
         let _watcher: RecommendedWatcher = watcher;
         while receive.recv().await.is_some() {
             tokio::time::sleep(QUIET).await;
-            let current = found(&folder);
+            let mut current = found(&folder);
+            current.retain(|file, _| is_free(&taken, file));
             follow_changes(&registry, &known, &current).await;
             known = current;
         }
     });
     Ok(())
+}
+
+/// The names of plugins that come from somewhere else. No file takes one over, or away.
+fn names_elsewhere(registry: &Registry, here: &Found) -> BTreeSet<String> {
+    let mut names: BTreeSet<_> = registry.catalog().plugins.keys().cloned().collect();
+    names.extend(registry.failures().into_keys());
+    for name in here.keys().filter_map(|file| name_of(file).ok()) {
+        names.remove(&name);
+    }
+    names
+}
+
+fn is_free(taken: &BTreeSet<String>, file: &Path) -> bool {
+    let Some(name) = name_of(file).ok().filter(|name| taken.contains(name)) else { return true };
+    tracing::error!("two plugins are called `{name}`; rename `{}`", file.display());
+    false
 }
 
 async fn follow_changes(registry: &Registry, known: &Found, current: &Found) {

@@ -26,7 +26,7 @@ use crate::{
         bindings::windlass::plugin::http::Method,
         types::{Code, Error, Value},
     },
-    error::{Failure, Result, invalid, limit, timeout, unavailable},
+    error::{Failure, Result, invalid, limit, timeout, trap, unavailable},
     policy::{Approved, Target},
     secrets::Secrets,
 };
@@ -174,7 +174,7 @@ impl Web {
     fn secret_value(&self, target: &Approved<Target>, secret: &str) -> Result<HeaderValue> {
         if !target.request().secrets.iter().any(|approved| approved == secret) {
             let bug = format!("the secret `{secret}` travels without having been approved");
-            return Err(Failure::Trap(wasmtime::Error::msg(bug)));
+            return Err(trap(bug));
         }
         let key = format!("`plugins.{}.secrets.{secret}`", target.owner());
         let Some(value) = self.0.secrets.value(secret) else {
