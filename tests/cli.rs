@@ -1,11 +1,6 @@
 //! The command line, as people and their scripts use it.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::Stdio,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Stdio};
 
 use serde_json::{Value, json};
 
@@ -238,6 +233,23 @@ fn doctor_tells_what_is_wrong_and_fails() {
     check(&setup(&["echo", "badname"]), &["doctor"], 1, &["badname"]);
     let wrong = setup(&["echo"]).config("[server]\nread_onyl = true");
     check(&wrong, &["doctor"], 1, &["windlass.toml:2", "did you mean `read_only`?"]);
+    let setup = setup(&["echo"]);
+    fs::create_dir(setup.state()).unwrap();
+    fs::write(setup.state().join("token"), "x".repeat(40)).unwrap();
+    fs::write(setup.state().join("windlass.db"), "nonsense ".repeat(100)).unwrap();
+    fs::set_permissions(setup.state().join("token"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(setup.state(), fs::Permissions::from_mode(0o755)).unwrap();
+    let told = [
+        "warn  state directory",
+        "fail  token",
+        "`chmod 600`",
+        "fail  database",
+        "ok    plugin `echo`",
+    ];
+    check(&setup, &["doctor"], 1, &told);
+    let mut host = self::setup(&["echo"]).modern();
+    host.tools();
+    check(&host.setup, &["doctor"], 0, &[&format!("process {}", host.pid())]);
 }
 
 #[test]
@@ -326,24 +338,26 @@ fn every_command_helps() {
 #[test]
 fn a_reader_who_leaves_early_does_no_harm() {
     let file = fixture("greedy").display().to_string();
-    for command in [
-        &["tools"][..],
+    let setup = setup(&["echo"]);
+    let reading: [&[&str]; 7] = [
+        &["tools"],
         &["tools", "--json"],
         &["plugins", "list"],
         &["plugins", "inspect", &file],
         &["explain", "echo"],
         &["call", "echo", "message=hi"],
-    ] {
-        let mut child = setup(&["echo"]).command(command).stdin(Stdio::null()).spawn().unwrap();
-        drop(child.stdout.take());
-        let ended = wait(&mut child);
-        assert_eq!(ended.code(), Some(0), "{command:?}");
+        &["doctor"],
+    ];
+    let mut programs: Vec<_> = reading.iter().map(|command| setup.command(command)).collect();
+    for plain in [&["completions", "bash"][..], &["config", "codex"], &["--help"]] {
+        programs.push(setup.plain_command(plain));
     }
-    let setup = Setup::new();
-    let mut child = setup.command(&["completions", "bash", "--help"]).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(wait(&mut child).code(), Some(0));
+    for mut program in programs {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = program.stdin(Stdio::null()).stdout(writer).spawn().unwrap();
+        assert_eq!(wait(&mut child).code(), Some(0), "{program:?}");
+    }
 }
 
 #[test]

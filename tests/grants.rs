@@ -10,13 +10,18 @@ use crate::support::{Host, Setup, failure, fixture};
 /// What `greedy` imports.
 const GRANTS: &str = "[plugins.greedy.grants]\nstore = true\nhttp = ['https://example.com']\n";
 
+/// What is told after the log, which tells the same with a time.
+fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or_default()
+}
+
 /// A plugin that imports more than it is granted. It does not load, and all others do.
 #[track_caller]
 fn check_ungranted(plugin: &str, grants: &str, expected: &Expect) {
     let config = format!("[plugins.{plugin}.grants]\n{grants}\n");
     let setup = || Setup::new().plugins(&["echo", plugin]).config(&config);
     let ended = setup().ended(&["tools"]);
-    expected.assert_eq(&ended.stderr);
+    expected.assert_eq(last_line(&ended.stderr));
     assert_eq!(ended.code, Some(1));
     assert!(ended.stdout.contains("echo"), "{ended:?}");
     let mut host = setup().legacy();
@@ -26,18 +31,27 @@ fn check_ungranted(plugin: &str, grants: &str, expected: &Expect) {
 
 #[test]
 fn an_ungranted_import_does_not_load() {
-    check_ungranted("greedy", "", &expect![[r#"
-        2026-11-20T20:55:06.077036Z ERROR windlass::registry::load: it does not load: it imports more than its grants allow: `store` (needs `plugins.greedy.grants.store = true`), `http` (needs `plugins.greedy.grants.http = ["https://…"]`) plugin="greedy"
-        plugin `greedy` does not load: it imports more than its grants allow: `store` (needs `plugins.greedy.grants.store = true`), `http` (needs `plugins.greedy.grants.http = ["https://…"]`)
-    "#]]);
-    check_ungranted("greedy", "store = true", &expect![[r#"
-        2026-11-20T20:55:06.116489Z ERROR windlass::registry::load: it does not load: it imports more than its grants allow: `http` (needs `plugins.greedy.grants.http = ["https://…"]`) plugin="greedy"
-        plugin `greedy` does not load: it imports more than its grants allow: `http` (needs `plugins.greedy.grants.http = ["https://…"]`)
-    "#]]);
-    check_ungranted("asker", "http = ['https://example.com']", &expect![[r#"
-        2026-11-20T20:55:06.185111Z ERROR windlass::registry::load: it does not load: it imports more than its grants allow: `store` (needs `plugins.asker.grants.store = true`) plugin="asker"
-        plugin `asker` does not load: it imports more than its grants allow: `store` (needs `plugins.asker.grants.store = true`)
-    "#]]);
+    check_ungranted(
+        "greedy",
+        "",
+        &expect![[
+            r#"plugin `greedy` does not load: it imports more than its grants allow: `store` (needs `plugins.greedy.grants.store = true`), `http` (needs `plugins.greedy.grants.http = ["https://…"]`)"#
+        ]],
+    );
+    check_ungranted(
+        "greedy",
+        "store = true",
+        &expect![[
+            r#"plugin `greedy` does not load: it imports more than its grants allow: `http` (needs `plugins.greedy.grants.http = ["https://…"]`)"#
+        ]],
+    );
+    check_ungranted(
+        "asker",
+        "http = ['https://example.com']",
+        &expect![[
+            r#"plugin `asker` does not load: it imports more than its grants allow: `store` (needs `plugins.asker.grants.store = true`)"#
+        ]],
+    );
 }
 
 #[test]
@@ -63,26 +77,58 @@ fn documents_are_kept_and_swapped_and_listed_in_order() {
     check("kept", json!({"key": "b"}), expect!["NOT_FOUND: no document `b`"]);
     check("keep", json!({"key": "b", "document": "1"}), expect!["kept `b`"]);
     check("keep", json!({"key": "a", "document": "größer\n"}), expect!["kept `a`"]);
-    check("kept", json!({"key": "a"}), expect![[r#"
+    check(
+        "kept",
+        json!({"key": "a"}),
+        expect![[r#"
         größer
-    "#]]);
-    check("swap", json!({"key": "b", "expected": "0", "document": "2"}), expect!["CONFLICT: the document is not what it was expected to be; read it again"]);
-    check("swap", json!({"key": "b", "document": "2"}), expect!["CONFLICT: the document is not what it was expected to be; read it again"]);
+    "#]],
+    );
+    check(
+        "swap",
+        json!({"key": "b", "expected": "0", "document": "2"}),
+        expect!["CONFLICT: the document is not what it was expected to be; read it again"],
+    );
+    check(
+        "swap",
+        json!({"key": "b", "document": "2"}),
+        expect!["CONFLICT: the document is not what it was expected to be; read it again"],
+    );
     check("kept", json!({"key": "b"}), expect!["1"]);
     check("swap", json!({"key": "b", "expected": "1", "document": "2"}), expect!["swapped `b`"]);
     check("kept", json!({"key": "b"}), expect!["2"]);
     check("swap", json!({"key": "c", "document": "3"}), expect!["swapped `c`"]);
-    check("keys", json!({}), expect![[r#"
+    check(
+        "keys",
+        json!({}),
+        expect![[r#"
         a
         b
-        c"#]]);
-    check("keep", json!({"key": "", "document": "1"}), expect!["INVALID: a key is 1 to 512 bytes of text without NUL, and this one has 0"]);
-    check("keep", json!({"key": "x".repeat(513), "document": "1"}), expect!["INVALID: a key is 1 to 512 bytes of text without NUL, and this one has 513"]);
-    check("keep", json!({"key": "d", "document": "x".repeat((1 << 20) + 1)}), expect!["LIMIT: a document of 1048577 bytes is larger than the 1048576 that `store` takes"]);
-    check("keys", json!({}), expect![[r#"
+        c"#]],
+    );
+    check(
+        "keep",
+        json!({"key": "", "document": "1"}),
+        expect!["INVALID: a key is 1 to 512 bytes of text without NUL, and this one has 0"],
+    );
+    check(
+        "keep",
+        json!({"key": "x".repeat(513), "document": "1"}),
+        expect!["INVALID: a key is 1 to 512 bytes of text without NUL, and this one has 513"],
+    );
+    check(
+        "keep",
+        json!({"key": "d", "document": "x".repeat((1 << 20) + 1)}),
+        expect!["LIMIT: a document of 1048577 bytes is larger than the 1048576 that `store` takes"],
+    );
+    check(
+        "keys",
+        json!({}),
+        expect![[r#"
         a
         b
-        c"#]]);
+        c"#]],
+    );
 }
 
 #[test]
@@ -143,10 +189,7 @@ fn no_plugin_sees_the_documents_of_another() {
 fn a_plugin_that_says_it_only_reads_and_imports_what_writes_does_not_load() {
     let config = "[plugins.liar.grants]\nstore = true\n";
     let ended = Setup::new().plugins(&["echo", "liar"]).config(config).ended(&["tools"]);
-    expect![[r#"
-        2026-11-20T20:55:05.965340Z ERROR windlass::registry::load: it does not load: all its tools say they are read-only, but it imports `store.put`, which writes plugin="liar"
-        plugin `liar` does not load: all its tools say they are read-only, but it imports `store.put`, which writes
-    "#]].assert_eq(&ended.stderr);
+    expect![[r#"plugin `liar` does not load: all its tools say they are read-only, but it imports `store.put`, which writes"#]].assert_eq(last_line(&ended.stderr));
     assert_eq!(ended.code, Some(1));
     assert!(ended.stdout.contains("echo") && !ended.stdout.contains("peek"), "{ended:?}");
 }
@@ -155,9 +198,11 @@ fn a_plugin_that_says_it_only_reads_and_imports_what_writes_does_not_load() {
 fn a_tool_is_held_to_what_it_said_whatever_its_plugin_may() {
     let config = "[plugins.twofaced.grants]\nstore = true\nhttp = ['https://example.com']\n";
     let mut host = Setup::new().plugins(&["twofaced"]).config(config).legacy();
-    expect!["DENIED: tool `look` says it is read-only: `store` is refused"].assert_eq(&failure(&host.call("look", json!({}))));
+    expect!["DENIED: tool `look` says it is read-only: `store` is refused"]
+        .assert_eq(&failure(&host.call("look", json!({}))));
     let local = host.call("local", json!({"url": "https://example.com"}));
-    expect!["DENIED: tool `local` does not say it is open-world: `http.send` is refused"].assert_eq(&failure(&local));
+    expect!["DENIED: tool `local` does not say it is open-world: `http.send` is refused"]
+        .assert_eq(&failure(&local));
     assert_eq!(host.text("write", json!({})), "wrote");
 }
 
@@ -178,7 +223,10 @@ fn check_no_start(setup: &Setup, expected: &[&str]) -> String {
 fn two_plugins_with_one_name_for_a_tool_stop_the_start() {
     let other = format!("[plugins.other]\ncomponent = '{}'\n", fixture("echo").display());
     let setup = Setup::new().plugins(&["echo"]).config(&other);
-    check_no_start(&setup, &["`echo` and `other`", "tool `echo`", "plugins.other.prefix = \"other_\""]);
+    check_no_start(
+        &setup,
+        &["`echo` and `other`", "tool `echo`", "plugins.other.prefix = \"other_\""],
+    );
     let setup = Setup::new().plugins(&["echo"]).config(&format!("{other}prefix = 'other_'\n"));
     assert_eq!(setup.legacy().tools(), ["echo", "other_echo", "other_wait", "wait"]);
 }
@@ -194,7 +242,10 @@ fn a_mistake_in_the_configuration_is_told_with_its_line() {
     check("[server]\nread_onyl = true", &["windlass.toml:2: ", "did you mean `read_only`?"]);
     check("[limits]\n\nmemory_mb = 3", &["windlass.toml:3: ", "did you mean `memory_mib`?"]);
     check("[limits]\nmemory_mib = 'x'", &["windlass.toml:2: ", "`memory_mib`"]);
-    check("[plugins.echo.limits]\ndeadline = 3", &["windlass.toml:2: ", "did you mean `deadline_seconds`?"]);
+    check(
+        "[plugins.echo.limits]\ndeadline = 3",
+        &["windlass.toml:2: ", "did you mean `deadline_seconds`?"],
+    );
     check("[plugins.echo.grants]\nshop = true", &["windlass.toml:2: ", "unknown field `shop`"]);
     check("[plugins.echo.grants]\nhttp = [3]", &["windlass.toml:2: "]);
     check("[server\n", &["windlass.toml:1: "]);
@@ -234,7 +285,8 @@ fn a_secret_that_is_not_there_costs_its_plugin_alone() {
     let setup = Setup::new().plugins(&["echo", "crash"]).config(config);
     let ended = setup.ended(&["tools"]);
     assert_eq!(ended.code, Some(1));
-    let told = "plugins.crash.secrets.token: the environment variable `WINDLASS_TEST_NOWHERE` is not set";
+    let told =
+        "plugins.crash.secrets.token: the environment variable `WINDLASS_TEST_NOWHERE` is not set";
     assert!(ended.stderr.contains(told), "{ended:?}");
     assert_eq!(setup.legacy().tools(), ["echo", "wait"]);
 }

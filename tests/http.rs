@@ -150,8 +150,8 @@ fn the_token_stays_the_same_and_in_its_file() {
     assert!(token.len() >= 32, "{}", token.len());
     let mode = fs::metadata(host.setup.state().join("token")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+    until("people are told where it lies", || host.errors().contains("token lies in"));
     check_alive(&host);
-    check(&host, &[], 200);
     check(&host, &["Origin: http://evil.example"], 403);
     host.send("POST", "/mcp", &["Authorization: Bearer wrong"], "{}");
     let arguments = fs::read(format!("/proc/{}/cmdline", host.pid())).unwrap();

@@ -15,7 +15,7 @@ fn python() -> Option<Host> {
     let components = built.map_or_else(|| root().join("target/plugins"), Into::into);
     let file = components.join("fixtures/python.wasm");
     if !file.is_file() {
-        println!("SKIPPED: `{}` is missing", file.display());
+        eprintln!("SKIPPED: `{}` is missing", file.display());
         return None;
     }
     let setup = Setup::new().plugins(&["python"]).environment("CANARY", CANARY);

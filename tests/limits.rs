@@ -1,11 +1,12 @@
 //! What one call may take, and that nobody else notices who takes more.
 
-use std::fs;
-
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-use crate::support::{Host, Setup, failure, text_of, until};
+use crate::{
+    protocol::{until_still, used},
+    support::{Host, Setup, failure, text_of, until},
+};
 
 /// What `greedy` imports.
 const GRANTS: &str = "[plugins.greedy.grants]\nstore = true\nhttp = ['https://example.com']\n";
@@ -39,7 +40,9 @@ fn check_echo(host: &mut Host) {
 
 #[test]
 fn a_call_ends_at_its_deadline() {
-    let told = expect!["TIMEOUT: out of time: plugin `looping` may take 1 s for one call (`plugins.looping.limits.deadline_seconds`)"];
+    let told = expect![
+        "TIMEOUT: out of time: plugin `looping` may take 1 s for one call (`plugins.looping.limits.deadline_seconds`)"
+    ];
     check_limit("looping", "deadline_seconds = 1", ("spin", json!({})), &told);
 }
 
@@ -53,13 +56,27 @@ fn a_call_that_waits_ends_at_its_deadline() {
 
 #[test]
 fn a_call_has_no_more_memory_than_it_may() {
-    check_limit("bomb", "memory_mib = 16", ("grow", json!({})), &expect!["LIMIT: plugin `bomb` needs more memory than its 16 MiB for one call (`plugins.bomb.limits.memory_mib`)"]);
+    check_limit(
+        "bomb",
+        "memory_mib = 16",
+        ("grow", json!({})),
+        &expect![
+            "LIMIT: plugin `bomb` needs more memory than its 16 MiB for one call (`plugins.bomb.limits.memory_mib`)"
+        ],
+    );
 }
 
 #[test]
 fn a_result_is_no_larger_than_it_may_be() {
     let too_large = json!({"bytes": (1 << 20) + 1});
-    check_limit("greedy", "output_mib = 1", ("heap", too_large), &expect!["LIMIT: the result of plugin `greedy` is larger than 1 MiB (`plugins.greedy.limits.output_mib`)"]);
+    check_limit(
+        "greedy",
+        "output_mib = 1",
+        ("heap", too_large),
+        &expect![
+            "LIMIT: the result of plugin `greedy` is larger than 1 MiB (`plugins.greedy.limits.output_mib`)"
+        ],
+    );
     let config = format!("{GRANTS}[limits]\noutput_mib = 1\n");
     let mut host = Setup::new().plugins(&["greedy"]).config(&config).legacy();
     assert_eq!(host.text("heap", json!({"bytes": 1 << 20})).len(), 1 << 20);
@@ -70,13 +87,23 @@ fn a_result_beyond_what_the_host_takes_at_once_is_told_like_any_other() {
     let config = format!("{GRANTS}[limits]\noutput_mib = 100\nmemory_mib = 256\n");
     let mut host = Setup::new().plugins(&["greedy"]).config(&config).legacy();
     let result = host.call("heap", json!({"bytes": 50 << 20}));
-    assert!(failure(&result).starts_with("LIMIT: the result of plugin `greedy` is larger"), "{result}");
+    assert!(
+        failure(&result).starts_with("LIMIT: the result of plugin `greedy` is larger"),
+        "{result}"
+    );
 }
 
 #[test]
 fn a_call_calls_the_host_no_more_often_than_it_may() {
     let too_often = json!({"calls": 101});
-    check_limit("greedy", "host_calls = 100", ("hammer", too_often), &expect!["LIMIT: plugin `greedy` called the host more than 100 times in one call (`plugins.greedy.limits.host_calls`)"]);
+    check_limit(
+        "greedy",
+        "host_calls = 100",
+        ("hammer", too_often),
+        &expect![
+            "LIMIT: plugin `greedy` called the host more than 100 times in one call (`plugins.greedy.limits.host_calls`)"
+        ],
+    );
     let config = format!("{GRANTS}[limits]\nhost_calls = 100\n");
     let mut host = Setup::new().plugins(&["greedy"]).config(&config).legacy();
     assert_eq!(host.text("hammer", json!({"calls": 50})), "called 50 times");
@@ -90,7 +117,8 @@ fn a_call_logs_no_more_than_it_may_and_says_so_once() {
         let mut host = setup.environment("WINDLASS_LOG", "info").legacy();
         host.request("logging/setLevel", json!({"level": "debug"}));
         assert_eq!(host.text("chatter", json!({"lines": 1000})), "wrote 1000 lines");
-        let told: Vec<_> = host.notes.drain(..).map(|note| note["params"]["data"].clone()).collect();
+        let told: Vec<_> =
+            host.notes.drain(..).map(|note| note["params"]["data"].clone()).collect();
         let last = "this call has logged all that it may; the rest is dropped";
         assert_eq!((told.len(), told.last()), (6, Some(&json!(last))));
         host.end();
@@ -106,32 +134,38 @@ fn a_crash_tells_the_client_nothing_of_the_machine() {
     let home = host.setup.path("").display().to_string();
     let result = host.call("crash", json!({}));
     let whole = result.to_string();
-    expect!["OTHER: plugin `crash` crashed; the host's log says where"].assert_eq(&failure(&result));
+    expect!["OTHER: plugin `crash` crashed; the host's log says where"]
+        .assert_eq(&failure(&result));
     for secret in ["canary", "/etc", "/root", "/work", &home, "0x", "wasm", ".rs", "panicked"] {
         assert!(!whole.contains(secret), "`{secret}` in {whole}");
     }
     assert_eq!(host.text("fine", json!({})), "fine");
 }
 
-const TWO_CRASHES: &str = "[plugins.crash.limits]\ncrashes = 2\nquarantine_seconds = ";
+/// A host whose plugin `crash` is out of service for so long after two crashes.
+fn crashing(table: &str, seconds: u32) -> Host {
+    let config = format!("[{table}]\ncrashes = 2\nquarantine_seconds = {seconds}\n");
+    Setup::new().plugins(&["crash", "echo"]).config(&config).legacy()
+}
 
 #[test]
 fn a_plugin_that_crashes_again_and_again_is_taken_out_of_service() {
-    let config = format!("{TWO_CRASHES}600");
-    let mut host = Setup::new().plugins(&["crash", "echo"]).config(&config).legacy();
-    for _ in 0..2 {
-        assert!(failure(&host.call("crash", json!({}))).starts_with("OTHER: plugin `crash` crashed"));
+    for table in ["limits", "plugins.crash.limits"] {
+        let mut host = crashing(table, 600);
+        for _ in 0..2 {
+            let text = failure(&host.call("crash", json!({})));
+            assert!(text.starts_with("OTHER: plugin `crash` crashed"), "{text}");
+        }
+        let text = failure(&host.call("fine", json!({})));
+        let told = "UNAVAILABLE: plugin `crash` is out of service after 2 crashes in a row; it is tried again in ";
+        assert!(text.starts_with(told), "{text}");
+        check_echo(&mut host);
     }
-    let text = failure(&host.call("fine", json!({})));
-    let expected = "UNAVAILABLE: plugin `crash` is out of service after 2 crashes in a row; it is tried again in ";
-    assert!(text.starts_with(expected), "{text}");
-    check_echo(&mut host);
 }
 
 #[test]
 fn crashes_with_a_success_between_them_are_forgiven() {
-    let config = format!("{TWO_CRASHES}600");
-    let mut host = Setup::new().plugins(&["crash"]).config(&config).legacy();
+    let mut host = crashing("limits", 600);
     for _ in 0..5 {
         host.call("crash", json!({}));
         assert_eq!(host.text("fine", json!({})), "fine");
@@ -140,8 +174,7 @@ fn crashes_with_a_success_between_them_are_forgiven() {
 
 #[test]
 fn a_plugin_comes_back_into_service() {
-    let config = format!("{TWO_CRASHES}1");
-    let mut host = Setup::new().plugins(&["crash"]).config(&config).legacy();
+    let mut host = crashing("limits", 1);
     for _ in 0..2 {
         host.call("crash", json!({}));
     }
@@ -160,7 +193,9 @@ fn a_plugin_runs_no_more_calls_at_once_than_it_may() {
         begin_waiting(&mut host);
         check_echo(&mut host);
         begin_waiting(&mut host);
-        let busy = expect!["LIMIT: busy: plugin `echo` runs 2 calls already; try again in a moment, or raise `plugins.echo.limits.concurrent_calls`"];
+        let busy = expect![
+            "LIMIT: busy: plugin `echo` runs 2 calls already; try again in a moment, or raise `plugins.echo.limits.concurrent_calls`"
+        ];
         busy.assert_eq(&failure(&host.call("echo", json!({"message": "hi"}))));
         assert_eq!(host.text("fine", json!({})), "fine");
     }
@@ -175,13 +210,6 @@ fn the_host_runs_no_more_calls_at_once_than_it_may() {
     begin_waiting(&mut host);
     expect!["LIMIT: busy: 2 calls are running; try again in a moment, or raise `server.concurrent_calls`"].assert_eq(&failure(&host.call("fine", json!({}))));
     assert_eq!(host.tools().len(), 5, "what enters no guest still works");
-}
-
-/// The processor time that a process has used, in the kernel's ticks.
-fn used(host: &Host) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", host.pid())).unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
 }
 
 #[test]
@@ -207,7 +235,9 @@ fn a_cancelled_call_leaves_its_place_to_the_next() {
         let id = host.begin("tools/call", json!({"name": "spin", "arguments": {}}));
         until("it spins", || used(&host) > before + 2);
         let parameters = json!({"requestId": id});
-        host.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": parameters}));
+        host.send(
+            &json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": parameters}),
+        );
         until("its place is free", || {
             let result = host.call("echo", json!({"message": "hi"}));
             let busy = result["isError"] == true && failure(&result).starts_with("LIMIT: busy");
@@ -218,15 +248,11 @@ fn a_cancelled_call_leaves_its_place_to_the_next() {
 }
 
 #[test]
-fn a_long_slice_outlasts_no_call() {
-    let config = "[limits]\nslice_ms = 400\ndeadline_seconds = 1\n";
-    let mut host = Setup::new().plugins(&["looping"]).config(config).legacy();
-    assert!(failure(&host.call("spin", json!({}))).starts_with("TIMEOUT"));
-    let mut last = (used(&host), std::time::Instant::now());
-    until("the guest has stopped", || {
-        if used(&host) != last.0 {
-            last = (used(&host), std::time::Instant::now());
-        }
-        last.1.elapsed().as_secs() >= 1
-    });
+fn a_guest_stops_with_its_call_however_long_its_slices_are() {
+    for table in ["limits", "plugins.looping.limits"] {
+        let config = format!("[{table}]\nslice_ms = 400\ndeadline_seconds = 1\n");
+        let mut host = Setup::new().plugins(&["looping"]).config(&config).legacy();
+        assert!(failure(&host.call("spin", json!({}))).starts_with("TIMEOUT"));
+        until_still(&host);
+    }
 }

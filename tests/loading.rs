@@ -102,7 +102,7 @@ fn a_schema_on_the_network_is_never_fetched() {
 fn a_core_module_with_its_contract_inside_is_a_plugin() {
     let module = root().join("target/wasm/wasm32-unknown-unknown/release/echo.wasm");
     let Ok(bytes) = fs::read(&module) else {
-        println!("SKIPPED: `{}` is missing", module.display());
+        eprintln!("SKIPPED: `{}` is missing", module.display());
         return;
     };
     assert_eq!(bytes[..8], *b"\0asm\x01\0\0\0", "it is a core module");
@@ -275,7 +275,7 @@ fn a_full_disk_costs_what_is_written_and_no_more() {
         setup.config("[plugins.greedy.grants]\nstore = true\nhttp = [\"https://example.com\"]");
     let state = setup.state();
     let Some(_disk) = Disk::mount(&state) else {
-        println!("SKIPPED: no disk can be mounted here");
+        eprintln!("SKIPPED: no disk can be mounted here");
         return;
     };
     let mut host = setup.modern();

@@ -14,5 +14,7 @@ mod resources;
 mod http;
 mod web;
 mod loading;
+mod cli;
 mod languages;
+mod coder;
 mod tidy;

@@ -258,14 +258,25 @@ fn a_flood_of_progress_is_thinned_out() {
 }
 
 /// The processor time that a process has used, in the kernel's ticks.
-fn used(host: &Host) -> u64 {
+pub(crate) fn used(host: &Host) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", host.pid())).unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
     fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
 }
 
+/// Waits until the host has used no processor time for a second.
+pub(crate) fn until_still(host: &Host) {
+    let mut last = (used(host), Instant::now());
+    until("the host uses no processor time", || {
+        if used(host) != last.0 {
+            last = (used(host), Instant::now());
+        }
+        last.1.elapsed() > Duration::from_secs(1)
+    });
+}
+
 /// Begins a call that computes for ever, and waits until it does.
-fn begin_spinning(host: &mut Host) -> u64 {
+pub(crate) fn begin_spinning(host: &mut Host) -> u64 {
     let before = used(host);
     let id = host.begin("tools/call", json!({"name": "spin", "arguments": {}}));
     until("the guest spins", || used(host) > before + 10);
@@ -286,13 +297,7 @@ fn a_cancelled_computation_stops_and_is_not_answered() {
         let id = begin_spinning(&mut host);
         cancel(&mut host, id);
         assert_eq!(host.text("echo", json!({"message": "hi"})), r#"{"message":"hi"}"#);
-        let mut last = (used(&host), Instant::now());
-        until("the host uses no processor time", || {
-            if used(&host) != last.0 {
-                last = (used(&host), Instant::now());
-            }
-            last.1.elapsed() > Duration::from_secs(1)
-        });
+        until_still(&host);
         assert!(!host.rest().iter().any(|message| message["id"] == id), "it was answered");
     }
 }

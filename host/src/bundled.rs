@@ -29,6 +29,7 @@ pub struct Defaults {
     pub when_set: Option<String>,
     pub grants: Grants,
     pub secrets: BTreeMap<String, Reference>,
+    pub config: toml::Table,
 }
 
 impl Bundled {

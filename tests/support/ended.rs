@@ -33,9 +33,15 @@ impl Setup {
 
     /// Runs the program with these arguments and no others.
     pub(crate) fn plain(&self, arguments: &[&str]) -> Ended {
+        Ended::of(&mut self.plain_command(arguments), "")
+    }
+
+    /// The program with these arguments and no others.
+    pub(crate) fn plain_command(&self, arguments: &[&str]) -> Command {
         let mut program = Command::new(binary());
         program.args(arguments).env_clear().env("HOME", self.path("home"));
-        Ended::of(program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()), "")
+        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        program
     }
 
     /// A cache of compiled plugins that no other test writes.

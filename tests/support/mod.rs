@@ -1,5 +1,6 @@
 //! The program under test, a client on its other end, and the fixtures it loads.
 
+pub(crate) mod coder;
 pub(crate) mod ended;
 pub(crate) mod http;
 pub(crate) mod site;

@@ -216,9 +216,8 @@ impl Explanation {
         text += "\nIT IS REFUSED\n";
         text += &section("", &self.refused.iter().map(Refusal::text).collect::<Vec<_>>());
         if let Some(snippet) = &self.would_allow {
-            text +=
-                "\nThis in windlass.toml would allow all of it. It replaces the grants above:\n\n";
-            text += snippet;
+            let note = if self.granted.is_empty() { "" } else { ", in place of the grants above" };
+            text += &format!("\nThis in windlass.toml would allow all of it{note}:\n\n{snippet}");
         }
         text
     }
@@ -246,7 +245,7 @@ impl Limit {
 impl Refusal {
     fn text(&self) -> String {
         let cost = if self.needed_to_load { "; without it the plugin does not load" } else { "" };
-        format!("{}{cost}\n             allowed by: {}", self.what, self.line)
+        format!("{}{cost}\n  allowed by: {}", self.what, self.line)
     }
 }
 
@@ -358,12 +357,13 @@ pub(super) fn imports_of(imports: &Imports) -> Vec<String> {
     lines
 }
 
-/// Lines under a word: the word stands before the first.
+/// Lines beside a word.
 pub(super) fn section(word: &str, lines: &[String]) -> String {
     let none = ["none".to_owned()];
     let lines = if lines.is_empty() { &none } else { lines };
     let words = std::iter::once(word).chain(std::iter::repeat(""));
-    words.zip(lines).map(|(word, line)| format!("  {word:9}  {line}\n")).collect()
+    let lines = lines.iter().flat_map(|line| line.lines());
+    words.zip(lines).map(|(word, line)| format!("  {word:12}  {line}\n")).collect()
 }
 
 fn limits(registry: &Registry, name: &str, effective: Limits, file: &str) -> Vec<Limit> {

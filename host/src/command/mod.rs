@@ -93,12 +93,10 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
         Command::Doctor(doctor) => doctor.run(bundled).await,
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "windlass",
-                &mut io::stdout(),
-            );
+            // It panics where it cannot write, and nobody may be reading any more.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "windlass", &mut script);
+            output::print(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use toml::Table;
 
 use super::{Catalog, Plugins, Registry, Schema, Visible, check};
 use crate::{
@@ -178,8 +179,9 @@ impl Registry {
         };
         let mut references = defaults.secrets;
         references.extend(table.secrets.clone());
-        let config = serde_json::to_string(&table.config)
-            .with_context(|| format!("plugins.{name}.config"))?;
+        let config = configure(name, defaults.config, &table.config)?;
+        let config =
+            serde_json::to_string(&config).with_context(|| format!("plugins.{name}.config"))?;
         Ok(Settings {
             name: name.to_owned(),
             prefix: table.prefix.clone(),
@@ -258,10 +260,33 @@ pub fn name_of(file: &Path) -> anyhow::Result<String> {
 
 fn expand(name: &str, mut grants: Grants) -> anyhow::Result<Grants> {
     for grant in &mut grants.http {
-        grant.to =
-            secrets::expand(&grant.to).with_context(|| format!("plugins.{name}.grants.http"))?;
+        grant.to = place(&grant.to).with_context(|| format!("plugins.{name}.grants.http"))?;
     }
     Ok(grants)
+}
+
+/// Where a grant leads. A variable holds a URL as people write it: without a scheme, with a slash at its end.
+fn place(written: &str) -> anyhow::Result<String> {
+    let to = secrets::expand(written)?;
+    let variable = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    if variable.is_none_or(|name| name.contains('}')) {
+        return Ok(to);
+    }
+    let (scheme, rest) = to.trim().split_once("://").unwrap_or(("https", to.trim()));
+    let origin = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    Ok(format!("{scheme}://{origin}"))
+}
+
+/// What ships beside the plugin, with the operator's values on top. Variables count only where they said nothing.
+fn configure(name: &str, mut config: Table, operators: &Table) -> anyhow::Result<Table> {
+    config.retain(|key, _| !operators.contains_key(key));
+    for (key, value) in &mut config {
+        if let toml::Value::String(text) = value {
+            *text = secrets::expand(text).with_context(|| format!("plugins.{name}.config.{key}"))?;
+        }
+    }
+    config.extend(operators.clone());
+    Ok(config)
 }
 
 fn check_config(prepared: &Prepared, settings: &Settings) -> anyhow::Result<()> {

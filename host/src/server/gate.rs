@@ -27,6 +27,7 @@ pub(super) struct Gate<T> {
     transport: T,
     unanswered: Arc<Unanswered>,
     greeted: Greeted,
+    gone: Arc<Notify>,
 }
 
 /// Whether the client has told what it speaks.
@@ -41,11 +42,21 @@ struct Unanswered {
 
 impl<T> Gate<T> {
     pub(super) fn new(transport: T) -> Self {
-        Self { transport, unanswered: Arc::default(), greeted: Greeted::default() }
+        Self {
+            transport,
+            unanswered: Arc::default(),
+            greeted: Greeted::default(),
+            gone: Arc::default(),
+        }
     }
 
     pub(super) fn greeted(&self) -> Greeted {
         self.greeted.clone()
+    }
+
+    /// Is notified when the client has closed its end.
+    pub(super) fn gone(&self) -> Arc<Notify> {
+        self.gone.clone()
     }
 }
 
@@ -81,7 +92,10 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Gate<T> {
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
             self.unanswered.room().await;
-            let message = self.transport.receive().await?;
+            let Some(message) = self.transport.receive().await else {
+                self.gone.notify_one();
+                return None;
+            };
             self.unanswered.note(&message);
             let is_request = matches!(message, JsonRpcMessage::Request(_));
             if is_request || self.greeted.0.load(Ordering::Relaxed) {

@@ -80,6 +80,10 @@ impl Server {
                 Turn::Ask(questions) => {
                     refuse_unable(&questions, abilities)?;
                     answers = Some(ask(&context.peer, questions).await?);
+                    // A yes to a call that was given up is none.
+                    if context.ct.is_cancelled() {
+                        return Err(Error::new(Code::Other, "cancelled").into());
+                    }
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! MCP over the process's own standard streams: one client, whoever started the host.
 
+use std::time::Duration;
+
 use rmcp::{
     ServiceExt as _,
     transport::{async_rw::AsyncRwTransport, io::stdio_pipes},
@@ -7,11 +9,14 @@ use rmcp::{
 
 use super::{Server, gate::Gate};
 
+/// How long calls may go on when their client has gone: what is nearly done is still answered.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// Serves until the client closes its end.
 pub async fn serve(server: Server) -> anyhow::Result<()> {
     let (input, output) = stdio_pipes();
     let gate = Gate::new(AsyncRwTransport::new_server(input, output));
-    let greeted = gate.greeted();
+    let (greeted, gone) = (gate.greeted(), gate.gone());
     let running = match server.serve(gate).await {
         Ok(running) => running,
         Err(error) => {
@@ -20,6 +25,13 @@ pub async fn serve(server: Server) -> anyhow::Result<()> {
         }
     };
     greeted.note();
-    running.waiting().await?;
+    let left = async {
+        gone.notified().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = running.waiting() => drop(ended?),
+        () = left => tracing::info!("calls that were still running are given up"),
+    }
     Ok(())
 }
