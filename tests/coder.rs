@@ -11,22 +11,25 @@ use crate::support::{
     failure,
 };
 
-/// Whether the program was built with its plugins inside, as `cargo xtask test` builds it.
-fn bundled() -> bool {
-    let ended = Setup::new().ended(&["serve", "--plugins", "coder"]);
-    let bundled = !ended.stderr.contains("no bundled plugin is called `coder`");
-    assert!(bundled || env::var_os("WINDLASS_BUNDLE").is_none(), "it should be: {ended:?}");
-    if !bundled {
-        eprintln!("SKIPPED: the program has no plugin `coder` inside; `cargo xtask build` builds one that has");
+/// No other plugin that the program has inside.
+const ALONE: &[&str] = &["--plugins", "coder"];
+
+/// A Coder of this mood. None: the program was not built with its plugins inside, as `cargo xtask test` builds it.
+fn coder(mood: Mood) -> Option<Coder> {
+    let ended = Setup::new().arguments(ALONE).ended(&["serve"]);
+    if !ended.stderr.contains("no bundled plugin is called `coder`") {
+        return Some(Coder::new(mood));
     }
-    bundled
+    assert!(env::var_os("WINDLASS_BUNDLE").is_none(), "it should be inside: {ended:?}");
+    eprintln!("SKIPPED: the program has no plugin `coder` inside: `cargo xtask build` builds one");
+    None
 }
 
-/// A Coder of this mood, and a host that is told of it by nothing but the environment.
-fn fleet(mood: Mood) -> (Coder, Host) {
-    let coder = Coder::new(mood);
+/// The same, and a host that is told of it by nothing but the environment.
+fn fleet(mood: Mood) -> Option<(Coder, Host)> {
+    let coder = coder(mood)?;
     let host = coder.setup().modern();
-    (coder, host)
+    Some((coder, host))
 }
 
 /// Calls a tool and compares its result, or its failure with what programs read of it.
@@ -47,11 +50,17 @@ fn work(agent: &str) -> Value {
 
 #[test]
 fn it_is_there_where_a_coder_is_named() {
-    if !bundled() {
-        return;
-    }
-    assert!(!Setup::new().modern().tools().iter().any(|name| name == "list_all_agents"));
-    let (_coder, mut host) = fleet(Mood::Recent);
+    let offers = |mut host: Host| host.tools().iter().any(|name| name == "list_all_agents");
+    let Some(coder) = coder(Mood::Recent) else { return };
+    assert!(offers(coder.setup().modern()));
+    assert!(!offers(Setup::new().modern()));
+    assert!(!offers(Setup::new().environment("CODER_URL", "").modern()));
+}
+
+#[test]
+fn its_tools_are_those_of_the_surface_file() {
+    let Some(coder) = coder(Mood::Recent) else { return };
+    let mut host = coder.setup().arguments(ALONE).modern();
     let listed = host.request("tools/list", json!({}))["result"]["tools"].clone();
     let shown = serde_json::to_string_pretty(&listed).unwrap();
     expect_file!["surface/coder.json"].assert_eq(&format!("{shown}\n"));
@@ -59,10 +68,7 @@ fn it_is_there_where_a_coder_is_named() {
 
 #[test]
 fn agents_are_listed_by_status_and_user() {
-    if !bundled() {
-        return;
-    }
-    let (coder, mut host) = fleet(Mood::Recent);
+    let Some((coder, mut host)) = fleet(Mood::Recent) else { return };
     let mut names = |arguments: Value| {
         let result = host.call("list_all_agents", arguments)["structuredContent"]["result"].clone();
         let name = |agent: &Value| agent["workspace_name"].as_str().unwrap().to_owned();
@@ -79,49 +85,110 @@ fn agents_are_listed_by_status_and_user() {
 
 #[test]
 fn an_agent_is_shown_as_the_predecessor_showed_it() {
-    if !bundled() {
-        return;
-    }
-    let (_coder, mut host) = fleet(Mood::Recent);
-    check(&mut host, "get_agent_details_by_id", work(BUSY), &expect![[]]);
-    check(&mut host, "get_agent_details_by_id", work("nobody"), &expect![[]]);
+    let Some((_coder, mut host)) = fleet(Mood::Recent) else { return };
+    check(
+        &mut host,
+        "get_agent_details_by_id",
+        work(BUSY),
+        &expect![[r#"
+        {
+          "data": {
+            "capabilities": [],
+            "connected": true,
+            "created_at": "2026-05-01T08:00:00Z",
+            "current_assignment": "Do what fix-login says",
+            "id": "6f1a3c58-7a14-4a67-9a55-2f3f6c1d0b01",
+            "last_activity_at": "2026-05-01T09:30:00Z",
+            "metadata": {
+              "display_name": "Task fix-login",
+              "lifecycle": "ready",
+              "message": "Reading code",
+              "name": "fix-login",
+              "state": "working",
+              "task_status": "active",
+              "template_name": "tasks-docker",
+              "workspace_status": "running"
+            },
+            "status": "busy",
+            "updated_at": "2026-05-01T09:00:00Z",
+            "user": "ann",
+            "workspace_id": "9a0b1c2d-0000-4000-8000-000000000002",
+            "workspace_name": "fix-login"
+          },
+          "success": true
+        }"#]],
+    );
+    check(
+        &mut host,
+        "get_agent_details_by_id",
+        work("nobody"),
+        &expect![[r#"
+        NOT_FOUND: there is no such agent of this user, or the token may not see it: `list_all_agents` names those there are
+        {"error_code":"AGENT_NOT_FOUND","status_code":404}"#]],
+    );
 }
 
 #[test]
 fn a_fleet_is_measured() {
-    if !bundled() {
-        return;
-    }
-    let (_coder, mut host) = fleet(Mood::Recent);
+    let Some((_coder, mut host)) = fleet(Mood::Recent) else { return };
     let mut fleet = host.call("get_fleet_status_metrics", json!({}))["structuredContent"].clone();
     let computed_at = fleet.as_object_mut().unwrap().remove("computed_at").unwrap();
     assert!(computed_at.as_str().unwrap().ends_with('Z'), "{computed_at}");
-    expect![[]].assert_eq(&fleet.to_string());
+    expect![[r#"{"agents_busy":1,"agents_error":1,"agents_idle":0,"agents_offline":0,"agents_running":0,"agents_stopped":1,"fleet_utilization":0.3333333333333333,"healthy_percentage":0.6666666666666666,"total_active_tasks":1,"total_agents":3,"unhealthy_agents":1}"#]].assert_eq(&fleet.to_string());
 }
 
 #[test]
 fn logs_say_what_was_told_and_said_and_when() {
-    if !bundled() {
-        return;
-    }
-    let (coder, mut host) = fleet(Mood::Recent);
+    let Some((coder, mut host)) = fleet(Mood::Recent) else { return };
     let tool = "get_agent_execution_logs";
     let newest = json!({"user": "ann", "agent_id": "fix-login", "limit": 1, "level": "info"});
-    check(&mut host, tool, newest, &expect![[]]);
+    check(
+        &mut host,
+        tool,
+        newest,
+        &expect![[r#"
+        {
+          "data": [
+            {
+              "agent_id": "fix-login",
+              "level": "info",
+              "message": "Reading code",
+              "metadata": {
+                "id": 2,
+                "type": "output"
+              },
+              "task_id": "fix-login",
+              "timestamp": "2026-05-01T09:30:00Z"
+            }
+          ],
+          "success": true
+        }"#]],
+    );
     assert_eq!(coder.paths(), ["/api/v2/tasks/ann/fix-login/logs"]);
     let all = host.call(tool, work(BUSY))["structuredContent"]["data"].clone();
     assert_eq!(all.as_array().unwrap().len(), 3);
-    check(&mut host, tool, work("upgrade"), &expect![[]]);
+    check(
+        &mut host,
+        tool,
+        work("upgrade"),
+        &expect![[r#"
+        CONFLICT: Coder cannot do it at the moment: Task is paused.
+        {"error_code":"CODER_API_ERROR","status_code":409}"#]],
+    );
     let none = json!({"user": "ann", "agent_id": BUSY, "limit": 0});
-    check(&mut host, tool, none, &expect![[]]);
+    check(
+        &mut host,
+        tool,
+        none,
+        &expect![[r#"
+        INVALID: the arguments of `get_agent_execution_logs` do not fit: `limit`: 0 is less than the minimum of 1
+        null"#]],
+    );
 }
 
 #[test]
 fn a_coder_of_the_older_generation_is_asked_where_its_tasks_are() {
-    if !bundled() {
-        return;
-    }
-    let (coder, mut host) = fleet(Mood::Older);
+    let Some((coder, mut host)) = fleet(Mood::Older) else { return };
     let tool = "list_all_agents";
     let agents = host.call(tool, json!({}))["structuredContent"]["result"].clone();
     let statuses: Vec<_> = agents.as_array().unwrap().iter().map(|it| &it["status"]).collect();
@@ -130,32 +197,61 @@ fn a_coder_of_the_older_generation_is_asked_where_its_tasks_are() {
     let logs = host.call("get_agent_execution_logs", work(BUSY));
     assert_eq!(logs["structuredContent"]["data"][1]["message"], "I shall.");
     coder.turn(Mood::Without);
-    check(&mut host, tool, json!({}), &expect![[]]);
+    check(
+        &mut host,
+        tool,
+        json!({}),
+        &expect![[r#"
+        NOT_FOUND: this Coder has no tasks: they came with 2.25, and since 2.37 `CODER_ENABLE_AI_TASKS=true` turns them on
+        {"error_code":"CODER_API_ERROR","status_code":404}"#]],
+    );
 }
 
 #[test]
 fn a_failure_of_coders_has_a_code_for_programs() {
-    if !bundled() {
-        return;
-    }
-    let (coder, mut host) = fleet(Mood::Failing(403));
+    let Some((coder, mut host)) = fleet(Mood::Failing(403)) else { return };
     let tool = "get_agent_details_by_id";
-    check(&mut host, tool, work(BUSY), &expect![[]]);
+    check(
+        &mut host,
+        tool,
+        work(BUSY),
+        &expect![[r#"
+        FAILED: Coder forbids it to the owner of the session token: It hurts.
+        {"error_code":"AUTHENTICATION_FAILED","status_code":403}"#]],
+    );
     coder.turn(Mood::Failing(429));
-    check(&mut host, tool, work(BUSY), &expect![[]]);
+    check(
+        &mut host,
+        tool,
+        work(BUSY),
+        &expect![[r#"
+            LIMIT: Coder was asked too often, try again later: It hurts.
+            {"error_code":"CODER_API_ERROR","status_code":429}"#]],
+    );
     coder.turn(Mood::Failing(500));
-    check(&mut host, tool, work(BUSY), &expect![[]]);
+    check(
+        &mut host,
+        tool,
+        work(BUSY),
+        &expect![[r#"
+        UNAVAILABLE: Coder failed with status 500: It hurts.
+        {"error_code":"CODER_API_ERROR","status_code":500}"#]],
+    );
     coder.turn(Mood::Failing(200));
-    check(&mut host, "list_all_agents", json!({}), &expect![[]]);
+    check(
+        &mut host,
+        "list_all_agents",
+        json!({}),
+        &expect![[r#"
+            FAILED: what answers is no Coder that is known here: is `url` in its configuration right?
+            {"error_code":"CODER_API_ERROR"}"#]],
+    );
 }
 
 #[test]
 fn what_passes_is_asked_again() {
-    if !bundled() {
-        return;
-    }
     for status in [429, 503] {
-        let (coder, mut host) = fleet(Mood::FailingOnce(status));
+        let Some((coder, mut host)) = fleet(Mood::FailingOnce(status)) else { return };
         let result = host.call("get_agent_details_by_id", work(BUSY));
         assert_eq!(result["structuredContent"]["success"], true, "{result}");
         assert_eq!(coder.requests().len(), 2);
@@ -164,58 +260,64 @@ fn what_passes_is_asked_again() {
 
 #[test]
 fn a_coder_that_is_not_there_is_a_network_error_without_its_address() {
-    if !bundled() {
+    if coder(Mood::Recent).is_none() {
         return;
     }
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let setup = Setup::new().environment("CODER_SESSION_TOKEN", TOKEN);
     let mut host = setup.environment("CODER_URL", &format!("http://{gone}")).modern();
-    check(&mut host, "list_all_agents", json!({}), &expect![[]]);
+    check(
+        &mut host,
+        "list_all_agents",
+        json!({}),
+        &expect![[r#"
+        UNAVAILABLE: Coder cannot be reached: the log says why
+        {"error_code":"NETWORK_ERROR","exception":"unavailable"}"#]],
+    );
     let said = host.said();
     assert!(said.contains(&gone.to_string()) && said.contains("Connection refused"), "{said}");
 }
 
 #[test]
 fn the_token_reaches_coder_and_nobody_else() {
-    if !bundled() {
-        return;
-    }
-    let coder = Coder::new(Mood::Recent);
-    let mut host = coder.setup().environment("WINDLASS_LOG", "trace").modern();
+    let Some(coder) = coder(Mood::Recent) else { return };
+    let filter = "trace,reqwest::connect=trace,hyper::proto=trace";
+    let mut host = coder.setup().arguments(ALONE).environment("WINDLASS_LOG", filter).modern();
     let mut heard = String::new();
     for tool in host.tools() {
         let arguments = if tool.starts_with("get_agent") { work(BUSY) } else { json!({}) };
         heard += &host.call(&tool, arguments).to_string();
     }
     assert_eq!(coder.requests().len(), 4);
+    coder.turn(Mood::Failing(200));
+    heard += &host.call("list_all_agents", json!({})).to_string();
     assert!(coder.requests().iter().all(|it| it.contains(TOKEN)), "{:?}", coder.requests());
     let said = host.said();
-    assert!(said.contains("TRACE") || said.contains("DEBUG"), "{said}");
+    assert!(said.contains("cannot be read"), "nothing is logged: {said}");
     assert!(!said.contains(TOKEN) && !heard.contains(TOKEN));
 }
 
 #[test]
 fn a_wrong_token_is_refused_and_a_missing_one_named() {
-    if !bundled() {
-        return;
-    }
-    let coder = Coder::new(Mood::Recent);
+    let Some(coder) = coder(Mood::Recent) else { return };
     let named = || Setup::new().environment("CODER_URL", &coder.origin());
     let mut host = named().environment("CODER_SESSION_TOKEN", "stale").modern();
-    check(&mut host, "list_all_agents", json!({}), &expect![[]]);
-    let mut host = named().modern();
-    assert_eq!(host.tools(), Vec::<String>::new());
-    let said = host.said();
+    check(
+        &mut host,
+        "list_all_agents",
+        json!({}),
+        &expect![[r#"
+        FAILED: Coder does not take the session token: You are signed out or your session has expired. Please sign in again to continue.
+        {"error_code":"AUTHENTICATION_FAILED","status_code":401}"#]],
+    );
+    let said = named().modern().said();
     let why = "plugins.coder.secrets.session-token: the environment variable `CODER_SESSION_TOKEN` is not set";
     assert!(said.contains(why), "{said}");
 }
 
 #[test]
 fn a_name_that_would_lead_elsewhere_is_refused_without_a_request() {
-    if !bundled() {
-        return;
-    }
-    let (coder, mut host) = fleet(Mood::Recent);
+    let Some((coder, mut host)) = fleet(Mood::Recent) else { return };
     let names = ["../../users/me/keys?x=", "..", "a/b", "a\\b", "a?b", "a#b", "%2e%2e", ""];
     for tool in ["get_agent_details_by_id", "get_agent_execution_logs"] {
         for name in names {
@@ -235,10 +337,7 @@ fn a_name_that_would_lead_elsewhere_is_refused_without_a_request() {
 
 #[test]
 fn a_url_may_stand_as_people_write_it() {
-    if !bundled() {
-        return;
-    }
-    let coder = Coder::new(Mood::Recent);
+    let Some(coder) = coder(Mood::Recent) else { return };
     for tail in ["/", "//"] {
         let url = format!("{}{tail}", coder.origin());
         let setup = Setup::new().environment("CODER_URL", &url);
@@ -250,18 +349,22 @@ fn a_url_may_stand_as_people_write_it() {
 
 #[test]
 fn the_operators_word_counts_before_the_default() {
-    if !bundled() {
-        return;
-    }
-    let coder = Coder::new(Mood::Recent);
+    let Some(coder) = coder(Mood::Recent) else { return };
     let host = coder.setup().config("[plugins.coder]\ngrants = {}\n").modern();
     let said = host.said();
-    assert!(said.contains("`http` (needs `plugins.coder.grants.http`)"), "{said}");
+    assert!(said.contains("`http` (needs `plugins.coder.grants.http"), "{said}");
 
     let origin = coder.origin();
     let elsewhere = "[plugins.coder.grants]\nhttp = ['https://other.example']\n";
     let mut host = coder.setup().config(elsewhere).modern();
-    check(&mut host, "list_all_agents", json!({}), &expect![[]]);
+    check(
+        &mut host,
+        "list_all_agents",
+        json!({}),
+        &expect![[r#"
+        DENIED: the plugin's `grants.http` does not let it ask Coder: the log says which line would
+        {"error_code":"NETWORK_ERROR","exception":"denied"}"#]],
+    );
     let said = host.said();
     assert!(said.contains(&format!("`plugins.coder.grants.http` has no `{origin}`")), "{said}");
 
@@ -270,6 +373,5 @@ fn the_operators_word_counts_before_the_default() {
          grants.http = [{{ to = '{origin}', private = true, secrets = ['session-token'] }}]\n"
     );
     let mut host = Setup::new().environment("MINE", TOKEN).config(&own).modern();
-    assert_eq!(host.tools().len(), 4);
     assert!(host.call("list_all_agents", json!({}))["structuredContent"]["result"].is_array());
 }

@@ -295,6 +295,8 @@ fn headers_must_say_what_the_body_says() {
         ("Mcp-Name: echo", "Mcp-Name: wait"),
         ("Mcp-Method: tools/call\r\n", ""),
         ("Mcp-Name: echo\r\n", ""),
+        ("Mcp-Name: echo", "Mcp-Name: echo\r\nMcp-Name: wait"),
+        ("Mcp-Method: tools/call", "Mcp-Method: tools/call\r\nMcp-Method: tools/list"),
         ("MCP-Protocol-Version: 2026", "MCP-Protocol-Version: 2025"),
     ] {
         let answer = sent(&request.replace(from, to));

@@ -1,6 +1,6 @@
 //! A plugin in another language: its runtime imports all of WASI, and nothing of that leads anywhere.
 
-use std::{env, fs, net::TcpListener, path::Path};
+use std::{env, fs, net::TcpListener, path::Path, sync::Once};
 
 use serde_json::{Value, json};
 
@@ -19,6 +19,9 @@ fn python() -> Option<Host> {
         return None;
     }
     let setup = Setup::new().plugins(&["python"]).environment("CANARY", CANARY);
+    // A whole interpreter takes long to compile: once, and not in every test at the same time.
+    static COMPILED: Once = Once::new();
+    COMPILED.call_once(|| assert_eq!(setup.ended(&["tools"]).code, Some(0)));
     Some(setup.environment("WINDLASS_LOG", "info").modern())
 }
 

@@ -230,7 +230,7 @@ fn guests_that_compute_stand_in_nobodys_way() {
 fn a_cancelled_call_leaves_its_place_to_the_next() {
     let config = "[server]\nconcurrent_calls = 1\n[limits]\ncrashes = 1\n";
     let mut host = Setup::new().plugins(&["echo", "looping"]).config(config).legacy();
-    for _ in 0..20 {
+    for _ in 0..8 {
         let before = used(&host);
         let id = host.begin("tools/call", json!({"name": "spin", "arguments": {}}));
         until("it spins", || used(&host) > before + 2);

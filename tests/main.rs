@@ -9,6 +9,7 @@ mod protocol;
 mod tools;
 mod limits;
 mod grants;
+mod config;
 mod consent;
 mod resources;
 mod http;

@@ -41,7 +41,9 @@ impl Coder {
         let site = Site::answering(move |request| {
             let (status, body) = answer(&mut shared.lock().unwrap(), request);
             let (body, length) = (body.to_string(), body.to_string().len());
-            format!("HTTP/1.1 {status} .\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+            format!(
+                "HTTP/1.1 {status} .\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            )
         });
         Self { site, mood }
     }
@@ -77,7 +79,10 @@ fn answer(mood: &mut Mood, request: &str) -> (u16, Value) {
     let refusal = |status: u16, message: &str| (status, json!({"message": message}));
     let token = format!("coder-session-token: {}\r\n", TOKEN.to_lowercase());
     if !request.to_lowercase().contains(&token) {
-        return refusal(401, "You are signed out or your session has expired. Please sign in again to continue.");
+        return refusal(
+            401,
+            "You are signed out or your session has expired. Please sign in again to continue.",
+        );
     }
     let (prefix, tasks) = match *mood {
         Mood::Recent => ("/api/v2/tasks", tasks()),
@@ -118,9 +123,9 @@ fn listed(mut tasks: Vec<Value>, query: &str) -> Value {
 
 fn find(tasks: &[Value], user: &str, id: &str) -> Option<Value> {
     let owner = if user == "me" { "ann" } else { user };
-    let found = tasks.iter().find(|task| {
-        task["owner_name"] == owner && (task["id"] == id || task["name"] == id)
-    });
+    let found = tasks
+        .iter()
+        .find(|task| task["owner_name"] == owner && (task["id"] == id || task["name"] == id));
     found.cloned()
 }
 
@@ -150,7 +155,8 @@ fn tasks() -> Vec<Value> {
     let working = json!({
         "timestamp": "2026-05-01T09:30:00Z", "state": "working", "message": "Reading code", "uri": "",
     });
-    let failed = json!({"timestamp": "2026-05-01T09:10:00Z", "state": "failed", "message": "", "uri": ""});
+    let failed =
+        json!({"timestamp": "2026-05-01T09:10:00Z", "state": "failed", "message": "", "uri": ""});
     vec![
         task(BUSY, "ann", "fix-login", "active", working),
         task("6f1a3c58-7a14-4a67-9a55-2f3f6c1d0b02", "ann", "upgrade", "paused", Value::Null),

@@ -18,8 +18,8 @@ use crate::{
     config::{self, Grants, HttpGrant, Limits, PluginConfig},
     plugin::{Imports, Settings},
     policy::Policy,
-    registry::{Registry, Source},
-    secrets::{self, Reference, Secrets},
+    registry::{self, Registry, Source},
+    secrets::{Reference, Secrets},
 };
 
 #[derive(Args)]
@@ -158,7 +158,7 @@ impl Terms {
         let mut secrets = defaults.secrets;
         secrets.extend(plugin.secrets.clone());
         let mut grants = written.clone();
-        grants.http.retain_mut(|grant| secrets::expand(&grant.to).map(|to| grant.to = to).is_ok());
+        grants.http.retain_mut(|grant| registry::place(&grant.to).map(|to| grant.to = to).is_ok());
         let settings = Settings {
             name: name.to_owned(),
             prefix: plugin.prefix.clone(),
@@ -293,7 +293,7 @@ fn refusals(
 /// Whether requests to that place, with those secrets, would be let through.
 fn is_granted(policy: &Policy, asked: &HttpGrant) -> bool {
     // A wildcard is granted where some name that nobody would list is, at a port nobody would.
-    let place = secrets::expand(&asked.to).unwrap_or_else(|_| asked.to.clone());
+    let place = registry::place(&asked.to).unwrap_or_else(|_| asked.to.clone());
     let url = place.replace("://*", "://any-name-at-all").replace(":*", ":61234");
     let secrets: Vec<_> = asked.secrets.iter().map(String::as_str).collect();
     let approved = policy.approve_request(Method::Get, &url, &secrets);

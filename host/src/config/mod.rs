@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use crate::secrets::Reference;
@@ -43,6 +44,9 @@ pub struct ServerConfig {
     /// How many calls may run at once. One more is answered "busy".
     pub concurrent_calls: usize,
 }
+
+/// What 32-bit WebAssembly can address, in MiB.
+const LARGEST_MEMORY: usize = 4096;
 
 /// How many calls may run at once, all plugins together: each may take [`Limits::memory_mib`].
 const CONCURRENT_CALLS: usize = 256;
@@ -160,7 +164,7 @@ impl Limits {
         let Some(changes) = changes else { return self };
         Self {
             memory_mib: changes.memory_mib.unwrap_or(self.memory_mib),
-            slice_ms: changes.slice_ms.unwrap_or(self.slice_ms).max(1),
+            slice_ms: changes.slice_ms.unwrap_or(self.slice_ms),
             deadline_seconds: changes.deadline_seconds.unwrap_or(self.deadline_seconds),
             output_mib: changes.output_mib.unwrap_or(self.output_mib),
             log_kib: changes.log_kib.unwrap_or(self.log_kib),
@@ -169,6 +173,24 @@ impl Limits {
             crashes: changes.crashes.unwrap_or(self.crashes),
             quarantine_seconds: changes.quarantine_seconds.unwrap_or(self.quarantine_seconds),
         }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            (1..=LARGEST_MEMORY).contains(&self.memory_mib),
+            "memory_mib: {} is none that a component can have; 1 to {LARGEST_MEMORY} are",
+            self.memory_mib
+        );
+        for (key, value) in [
+            ("slice_ms", self.slice_ms),
+            ("deadline_seconds", self.deadline_seconds),
+            ("output_mib", self.output_mib as u64),
+            ("host_calls", self.host_calls),
+            ("concurrent_calls", self.concurrent_calls as u64),
+        ] {
+            ensure!(value > 0, "{key}: 0 lets nothing happen");
+        }
+        Ok(())
     }
 
     pub fn memory(&self) -> usize {
@@ -196,6 +218,7 @@ impl Config {
     /// Reads the file. Relative paths in it start where the file lies.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let mut config: Self = read::file(path)?;
+        config.check().with_context(|| path.display().to_string())?;
         let directory = path.parent().unwrap_or(Path::new("."));
         for plugin in config.plugins.values_mut() {
             if let Some(component) = &mut plugin.component {
@@ -203,6 +226,17 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// A limit of nothing is no limit that anybody means.
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(self.server.concurrent_calls > 0, "server.concurrent_calls: 0 lets no call in");
+        self.limits.check().context("limits")?;
+        for (name, plugin) in &self.plugins {
+            let limits = self.limits.with(plugin.limits);
+            limits.check().with_context(|| format!("plugins.{name}.limits"))?;
+        }
+        Ok(())
     }
 
     /// The most memory that any plugin may take for one call.

@@ -6,9 +6,7 @@ use futures_util::FutureExt as _;
 use tokio::time::timeout;
 use wasmtime::{CallHook, Store, UpdateDeadline, component::ResourceTable};
 
-use super::{
-    Entry, Meter, Observer, Plugin, Promise, engine::Running, meter::TooManyHostCalls,
-};
+use super::{Entry, Meter, Observer, Plugin, Promise, engine::Running, meter::TooManyHostCalls};
 use crate::capability::{
     CallState,
     types::{Code, Error},

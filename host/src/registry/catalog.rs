@@ -67,7 +67,24 @@ impl Catalog {
         for plugin in plugins.values() {
             catalog.add(plugin, visible)?;
         }
+        catalog.flag_mentions();
         Ok(catalog)
+    }
+
+    /// A description that speaks of another plugin's tool may mean to change how a model uses that.
+    fn flag_mentions(&self) {
+        for tool in self.tools.values() {
+            let others = self.tools.values().filter(|it| it.plugin.name() != tool.plugin.name());
+            if let Some(other) = others.into_iter().find(|it| check::mentions(&tool.description, &it.name)) {
+                tracing::warn!(
+                    plugin = tool.plugin.name(),
+                    "the description of `{}` speaks of `{}`, a tool of plugin `{}`",
+                    tool.name,
+                    other.name,
+                    other.plugin.name()
+                );
+            }
+        }
     }
 
     fn add(&mut self, plugin: &Arc<Plugin>, visible: &Visible<'_>) -> anyhow::Result<()> {

@@ -82,6 +82,12 @@ pub(super) fn check_texts(value: &Value) -> Result<(), String> {
     }
 }
 
+/// Whether a text speaks of a tool. A name of one word is a word of the language, too.
+pub(super) fn mentions(text: &str, tool: &str) -> bool {
+    tool.contains(['_', '-'])
+        && text.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_' || it == '-')).any(|word| word == tool)
+}
+
 /// Control characters but for line ends and tabs, zero-width and direction marks, tags, private use.
 fn is_hidden(character: char) -> bool {
     match character {
@@ -108,6 +114,13 @@ mod tests {
         let bad = ["", "1a", "_a", "a b", "a.b", "a/b", "ä", "a\u{200b}", &"x".repeat(65)];
         assert!(good.iter().all(|name| check_name("tool", name).is_ok()));
         assert!(bad.iter().all(|name| check_name("tool", name).is_err()));
+    }
+
+    #[test]
+    fn a_tool_is_mentioned_by_its_whole_name() {
+        assert!(mentions("Call git_clone first.", "git_clone"));
+        assert!(!mentions("Call my_git_clone first.", "git_clone"));
+        assert!(!mentions("An echo of it.", "echo"));
     }
 
     #[test]

@@ -266,7 +266,7 @@ fn expand(name: &str, mut grants: Grants) -> anyhow::Result<Grants> {
 }
 
 /// Where a grant leads. A variable holds a URL as people write it: without a scheme, with a slash at its end.
-fn place(written: &str) -> anyhow::Result<String> {
+pub fn place(written: &str) -> anyhow::Result<String> {
     let to = secrets::expand(written)?;
     let variable = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     if variable.is_none_or(|name| name.contains('}')) {

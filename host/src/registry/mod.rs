@@ -34,7 +34,7 @@ use crate::{
 };
 
 pub use catalog::{Catalog, OfferedPrompt, OfferedTool, Visible};
-pub use load::{Source, name_of, problems};
+pub use load::{Source, name_of, place, problems};
 pub use schema::Schema;
 pub use watch::{components, follow};
 

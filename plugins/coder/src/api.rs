@@ -121,7 +121,7 @@ fn step(field: &str, name: &str) -> Result<String, Error> {
 }
 
 /// Percent-encoded, but for what never needs it.
-pub(crate) fn encoded(text: &str) -> String {
+fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
             char::from(byte).to_string()
@@ -145,7 +145,12 @@ fn read<T: DeserializeOwned>(
         return Err(refused(answer.status, &reason(&body)));
     }
     serde_json::from_slice(&body).map_err(|error| {
-        let message = format!("what answers is not a Coder that is known here: {error}");
+        log::write(
+            Level::Warn,
+            &format!("the answer of {} bytes cannot be read: {error}", body.len()),
+        );
+        let message =
+            "what answers is no Coder that is known here: is `url` in its configuration right?";
         Error::failed(message).with_details(&json!({"error_code": "CODER_API_ERROR"}))
     })
 }
@@ -188,7 +193,7 @@ fn refusal(status: u16, reason: &str) -> Error {
         }
         409 => (Code::Conflict, "CODER_API_ERROR", because("Coder cannot do it at the moment")),
         429 => {
-            (Code::Limit, "CODER_API_ERROR", because("Coder was asked too often: try again later"))
+            (Code::Limit, "CODER_API_ERROR", because("Coder was asked too often, try again later"))
         }
         500.. => (
             Code::Unavailable,
