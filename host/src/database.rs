@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::{
     error::{Failure, Result, unavailable},
     policy::{Approved, Document, Page},
+    private,
 };
 
 /// Each step takes the file from one version to the next.
@@ -147,6 +148,7 @@ impl fmt::Debug for Database {
 /// A change is on disk before it is answered: WAL with `synchronous = FULL`.
 fn open(path: &Path) -> anyhow::Result<Connection> {
     let opening = || format!("cannot open the database `{}`", path.display());
+    private::make_file(path).with_context(opening)?;
     let mut connection = Connection::open(path).with_context(opening)?;
     connection.busy_timeout(PATIENCE)?;
     connection

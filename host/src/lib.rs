@@ -12,5 +12,6 @@ pub mod database;
 pub mod web;
 pub mod config;
 pub mod secrets;
+pub mod private;
 pub mod bundled;
 pub mod error;

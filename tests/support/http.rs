@@ -153,8 +153,8 @@ impl Answer {
 
     /// The last message of the body, whether it is JSON or a stream of events.
     pub(crate) fn message(&self) -> Value {
-        let events = self.body.lines().filter_map(|line| line.strip_prefix("data:"));
-        let last = events.filter(|data| !data.trim().is_empty()).next_back();
+        let mut events = self.body.lines().filter_map(|line| line.strip_prefix("data:"));
+        let last = events.rfind(|data| !data.trim().is_empty());
         serde_json::from_str(last.unwrap_or(&self.body)).unwrap_or_else(|_| panic!("{self:?}"))
     }
 }

@@ -22,7 +22,8 @@ pub(super) fn look(prepared: &Prepared, from: &str, wasm: &[u8]) -> Value {
     });
     let prompts = description.prompts.iter().map(|prompt| prompt.name.clone());
     let resources = description.resources.as_ref();
-    let templates = resources.map(|it| it.templates.iter().map(|it| it.uri.clone()).collect::<Vec<_>>());
+    let templates =
+        resources.map(|it| it.templates.iter().map(|it| it.uri.clone()).collect::<Vec<_>>());
     json!({
         "name": prepared.name,
         "calls_itself": plugin.name,

@@ -106,7 +106,8 @@ fn start_log(arguments: &Arguments) -> anyhow::Result<()> {
     use tracing_subscriber::EnvFilter;
 
     // Below `error` rmcp logs messages, arguments and results among them.
-    let filter = format!("{},rmcp=error,hyper=warn,h2=warn,reqwest=warn,rustls=warn", arguments.log);
+    let filter =
+        format!("{},rmcp=error,hyper=warn,h2=warn,reqwest=warn,rustls=warn", arguments.log);
     let filter = EnvFilter::try_new(&filter)
         .map_err(|error| anyhow::anyhow!("--log `{}`: {error}", arguments.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);

@@ -5,10 +5,8 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    process::{self, ExitCode},
+    process::ExitCode,
 };
 
 use anyhow::{Context as _, bail, ensure};
@@ -25,6 +23,7 @@ use crate::{
     bundled::Bundled,
     config::{self, Grants},
     plugin::{self, Engine, Prepared, Settings},
+    private,
     registry::{self, Registry, Source},
 };
 
@@ -226,13 +225,13 @@ impl Add {
         );
         self.opening.state.make()?;
         let folder = self.opening.state.plugins()?;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        private::make_folder(&folder)?;
         let target = folder.join(format!("{name}.wasm"));
         ensure!(
             self.replace || !target.exists(),
             "a plugin `{name}` is there already; `--replace` replaces it"
         );
-        write_whole(&target, &read(&self.component)?)?;
+        private::write_whole(&target, &read(&self.component)?)?;
         output::print(&format!("added `{name}`: {}", target.display()));
         if !findings.needs.is_empty() {
             let table = snippet(&name, &findings.needs);
@@ -270,7 +269,7 @@ impl Compile {
                 file.file_stem().with_context(|| format!("`{}` names no file", file.display()))?;
             let compiled = plugin::compile_for_bundle(&engine, &read(file)?)
                 .with_context(|| format!("`{}`", file.display()))?;
-            write_whole(&self.out.join(stem).with_extension("cwasm"), &compiled)?;
+            private::write_whole(&self.out.join(stem).with_extension("cwasm"), &compiled)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -375,17 +374,4 @@ fn link(registry: &Registry, prepared: Prepared, settings: Settings) -> Option<S
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))
-}
-
-/// Writes a file whole or not at all.
-fn write_whole(target: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let partial = target.with_extension(format!("{}.partial", process::id()));
-    let write = || -> anyhow::Result<()> {
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600).open(&partial)?.write_all(bytes)?;
-        Ok(fs::rename(&partial, target)?)
-    };
-    write()
-        .inspect_err(|_| drop(fs::remove_file(&partial)))
-        .with_context(|| format!("cannot write `{}`", target.display()))
 }

@@ -170,7 +170,8 @@ pub(super) fn store(engine: &wasmtime::Engine, state: CallState, slice: u64) -> 
         }
         Ok(())
     });
-    store.set_epoch_deadline(slice);
+    // The first slice runs where the call came in, before others that wait there.
+    store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |context| {
         context.data().meter.use_up_slice();
         Ok(UpdateDeadline::Yield(slice))

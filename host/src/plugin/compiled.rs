@@ -6,10 +6,8 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::{Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    io::Read as _,
     path::{Path, PathBuf},
-    process,
 };
 
 use anyhow::{Context as _, ensure};
@@ -17,12 +15,10 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 use wit_component::ComponentEncoder;
 
+use crate::private;
+
 /// How much of an entry is read at a time: little enough to stay in the processor's cache.
 const CHUNK: usize = 32 << 10;
-/// What only the owner may read and write.
-const PRIVATE: u32 = 0o600;
-/// Others' rights to write.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// A plugin's code as it comes.
 #[derive(Clone, Copy)]
@@ -40,7 +36,7 @@ pub struct Cache(Option<PathBuf>);
 impl Cache {
     /// A cache in this directory, if it is fit to be trusted.
     pub fn in_directory(directory: &Path) -> Self {
-        match make_private(directory) {
+        match private::make_folder(directory) {
             Ok(()) => Self(Some(directory.to_owned())),
             Err(error) => {
                 let directory = directory.display();
@@ -116,7 +112,7 @@ fn bundled(engine: &Engine, compiled: &[u8]) -> Option<Component> {
 #[allow(unsafe_code, reason = "wasmtime takes machine code on trust")]
 fn from_entry(engine: &Engine, path: &Path) -> Option<Component> {
     let file = fs::File::open(path).ok()?;
-    if !is_ours(&file.metadata().ok()?) {
+    if !private::is_ours(&file.metadata().ok()?) {
         tracing::warn!("`{}` can be written by others, so it is not used", path.display());
         return None;
     }
@@ -134,24 +130,8 @@ fn from_entry(engine: &Engine, path: &Path) -> Option<Component> {
 /// Writes an entry, and then its digest, each whole or not at all.
 fn keep(component: &Component, path: &Path) -> anyhow::Result<()> {
     let compiled = component.serialize()?;
-    replace(path, &compiled)?;
-    replace(&seal_of(path), hex(&Sha256::digest(&compiled)).as_bytes())
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let partial = path.with_extension(format!("{}.partial", process::id()));
-    let write = || -> anyhow::Result<()> {
-        let mut options = fs::OpenOptions::new();
-        options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(PRIVATE)
-            .open(&partial)?
-            .write_all(bytes)?;
-        Ok(fs::rename(&partial, path)?)
-    };
-    write().inspect_err(|_| drop(fs::remove_file(&partial)))
+    private::write_whole(path, &compiled)?;
+    private::write_whole(&seal_of(path), hex(&Sha256::digest(&compiled)).as_bytes())
 }
 
 /// Where the digest of an entry stands.
@@ -168,17 +148,6 @@ fn digest(mut file: fs::File) -> std::io::Result<String> {
             read => digest.update(chunk.get(..read).unwrap_or_default()),
         }
     }
-}
-
-fn make_private(directory: &Path) -> anyhow::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    ensure!(is_ours(&fs::metadata(directory)?), "others can write it");
-    Ok(())
-}
-
-fn is_ours(metadata: &fs::Metadata) -> bool {
-    let owner = rustix::process::geteuid().as_raw();
-    metadata.uid() == owner && metadata.mode() & WRITABLE_BY_OTHERS == 0
 }
 
 /// Bytes as lower-case hexadecimal digits.

@@ -75,7 +75,9 @@ impl Catalog {
     fn flag_mentions(&self) {
         for tool in self.tools.values() {
             let others = self.tools.values().filter(|it| it.plugin.name() != tool.plugin.name());
-            if let Some(other) = others.into_iter().find(|it| check::mentions(&tool.description, &it.name)) {
+            if let Some(other) =
+                others.into_iter().find(|it| check::mentions(&tool.description, &it.name))
+            {
                 tracing::warn!(
                     plugin = tool.plugin.name(),
                     "the description of `{}` speaks of `{}`, a tool of plugin `{}`",

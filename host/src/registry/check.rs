@@ -14,8 +14,12 @@ const LONGEST_TEXT: usize = 2 << 10;
 /// Markup by which descriptions of tools have posed as words of the user or the system.
 const POSING: &[&str] = &["<important", "<system", "<secret", "<|im_start|>", "[inst]"];
 
+/// The names of the host's own tools.
+const RESERVED: &[&str] = &["tools_search", "tools_describe", "tools_call"];
+
 pub(super) fn tool(name: &str, tool: &tools::Tool) -> anyhow::Result<()> {
     check_name("tool", name)?;
+    ensure!(!RESERVED.contains(&name), "the tool name `{name}` is the host's own; set a `prefix`");
     ensure!(!tool.description.trim().is_empty(), "tool `{name}` has no description");
     check_text(&format!("tool `{name}`, description"), &tool.description)?;
     check_text(&format!("tool `{name}`, title"), tool.title.as_deref().unwrap_or_default())
@@ -85,7 +89,9 @@ pub(super) fn check_texts(value: &Value) -> Result<(), String> {
 /// Whether a text speaks of a tool. A name of one word is a word of the language, too.
 pub(super) fn mentions(text: &str, tool: &str) -> bool {
     tool.contains(['_', '-'])
-        && text.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_' || it == '-')).any(|word| word == tool)
+        && text
+            .split(|it: char| !(it.is_ascii_alphanumeric() || it == '_' || it == '-'))
+            .any(|word| word == tool)
 }
 
 /// Control characters but for line ends and tabs, zero-width and direction marks, tags, private use.

@@ -282,7 +282,8 @@ fn configure(name: &str, mut config: Table, operators: &Table) -> anyhow::Result
     config.retain(|key, _| !operators.contains_key(key));
     for (key, value) in &mut config {
         if let toml::Value::String(text) = value {
-            *text = secrets::expand(text).with_context(|| format!("plugins.{name}.config.{key}"))?;
+            *text =
+                secrets::expand(text).with_context(|| format!("plugins.{name}.config.{key}"))?;
         }
     }
     config.extend(operators.clone());

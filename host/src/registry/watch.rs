@@ -8,11 +8,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::Context as _;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 use super::{Registry, Source, load::name_of};
+use crate::private;
 
 /// How long a folder has to be quiet: who copies a file writes it in many steps.
 const QUIET: Duration = Duration::from_millis(200);
@@ -20,15 +20,19 @@ const QUIET: Duration = Duration::from_millis(200);
 /// The components of a folder, with the time of their last change.
 type Found = BTreeMap<PathBuf, Option<SystemTime>>;
 
-/// The components that lie in a folder. One that is not there is empty.
+/// The components that lie in a folder. One that is not there is empty, and one that others can write is
+/// not looked into: what lies there gets the grants that were meant for somebody else's.
 pub fn components(folder: &Path) -> Vec<PathBuf> {
+    if fs::metadata(folder).is_ok_and(|metadata| !private::is_ours(&metadata)) {
+        tracing::error!("others can write `{}`, so no plugin there is loaded", folder.display());
+        return Vec::new();
+    }
     found(folder).into_keys().collect()
 }
 
 /// Follows a folder until the host ends.
 pub fn follow(registry: Arc<Registry>, folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    private::make_folder(folder)?;
     let (send, mut receive) = mpsc::channel::<()>(1);
     let mut watcher = notify::recommended_watcher(move |_| {
         // One piece of news is waiting already.

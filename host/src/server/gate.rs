@@ -19,9 +19,9 @@ use rmcp::{
 };
 use tokio::sync::Notify;
 
-/// How many requests of one client may be unanswered. Those beyond the host's limit on calls are answered
-/// "busy" at once, so this is about what waits for its turn or for the client to read.
-const MOST_UNANSWERED: usize = 1024;
+/// How many requests of one client may be unanswered beyond the calls that may run. Those are answered "busy"
+/// at once, so this is about what waits for its turn or for the client to read.
+const MOST_WAITING: usize = 768;
 
 pub(super) struct Gate<T> {
     transport: T,
@@ -34,17 +34,20 @@ pub(super) struct Gate<T> {
 #[derive(Clone, Default)]
 pub(super) struct Greeted(Arc<AtomicBool>);
 
-#[derive(Default)]
 struct Unanswered {
+    most: usize,
     ids: Mutex<HashSet<RequestId>>,
     fewer: Notify,
 }
 
 impl<T> Gate<T> {
-    pub(super) fn new(transport: T) -> Self {
+    /// A gate for a host that runs so many calls at once.
+    pub(super) fn new(transport: T, calls: usize) -> Self {
+        let most = calls.saturating_add(MOST_WAITING);
+        let unanswered = Unanswered { most, ids: Mutex::default(), fewer: Notify::new() };
         Self {
             transport,
-            unanswered: Arc::default(),
+            unanswered: Arc::new(unanswered),
             greeted: Greeted::default(),
             gone: Arc::default(),
         }
@@ -113,7 +116,7 @@ impl Unanswered {
     async fn room(&self) {
         loop {
             let fewer = self.fewer.notified();
-            if self.ids().len() < MOST_UNANSWERED {
+            if self.ids().len() < self.most {
                 return;
             }
             fewer.await;

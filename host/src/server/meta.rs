@@ -25,7 +25,8 @@ pub(super) enum Request {
     Answered(CallToolResult),
 }
 
-pub(super) fn tools() -> [Tool; 3] {
+/// The three. Where only reading tools are offered, the one that calls them only reads, too.
+pub(super) fn tools(only_reads: bool) -> [Tool; 3] {
     let text = |what: &str| json!({"type": "string", "description": what});
     let name = text("The tool's name, as `tools_search` gives it.");
     [
@@ -48,7 +49,7 @@ pub(super) fn tools() -> [Tool; 3] {
             "Calls a tool that `tools_search` found.",
             &json!({"name": name, "arguments": {"type": "object", "description": "The tool's arguments."}}),
             &["name"],
-            false,
+            only_reads,
         ),
     ]
 }
@@ -113,7 +114,7 @@ impl Server {
 
 /// Arguments that fit, or an error that says what does not.
 fn check_arguments(request: &mut CallToolRequestParams) -> Result<(), Error> {
-    let Some(tool) = tools().into_iter().find(|tool| tool.name == request.name) else {
+    let Some(tool) = tools(false).into_iter().find(|tool| tool.name == request.name) else {
         return Ok(());
     };
     let schema = Schema::new(&Value::Object((*tool.input_schema).clone()).to_string());

@@ -24,8 +24,8 @@ use crate::{
 impl Server {
     pub(super) fn prompts(&self) -> ListPromptsResult {
         let catalog = self.registry.catalog();
-        let mut result = ListPromptsResult::default();
-        result.prompts = catalog.prompts.values().map(to_mcp).collect();
+        let prompts = catalog.prompts.values().map(to_mcp).collect();
+        let result = ListPromptsResult { prompts, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
     }
 

@@ -36,9 +36,9 @@ impl Server {
 
     pub(super) fn templates(&self) -> ListResourceTemplatesResult {
         let catalog = self.registry.catalog();
-        let mut result = ListResourceTemplatesResult::default();
-        result.resource_templates =
+        let resource_templates =
             catalog.templates().map(|(template, _)| convert::template(template)).collect();
+        let result = ListResourceTemplatesResult { resource_templates, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
     }
 

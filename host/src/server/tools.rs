@@ -29,12 +29,12 @@ impl Server {
     pub(super) fn tools(&self) -> ListToolsResult {
         let catalog = self.registry.catalog();
         let mut tools: Vec<_> = catalog.tools.values().map(|tool| convert::tool(tool)).collect();
-        if self.registry.config().server.meta_tools {
-            tools.extend(meta::tools());
+        let server = &self.registry.config().server;
+        if server.meta_tools {
+            tools.extend(meta::tools(server.read_only));
             tools.sort_by(|one, other| one.name.cmp(&other.name));
         }
-        let mut result = ListToolsResult::default();
-        result.tools = tools;
+        let result = ListToolsResult { tools, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
     }
 
