@@ -109,6 +109,17 @@ fn a_request_that_makes_no_sense_is_refused_and_says_why() {
 }
 
 #[test]
+fn what_the_second_era_has_given_up_is_no_method_there() {
+    let gone = ["ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
+    let mut host = Setup::new().plugins(&["echo"]).modern();
+    host.tools();
+    for method in gone {
+        let error = host.request(method, json!({}))["error"].clone();
+        assert_eq!(error["code"], -32601, "{method}: {error}");
+    }
+}
+
+#[test]
 fn a_first_era_client_may_ping() {
     let mut host = Setup::new().plugins(&["echo"]).legacy();
     assert_eq!(host.request("ping", json!({}))["result"], json!({}));

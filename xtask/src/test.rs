@@ -49,12 +49,15 @@ fn cargo(name: &str, arguments: &[&str]) -> Result<Outcome> {
 fn tests(windlass: &Path, filter: Option<&str>) -> Result<Outcome> {
     let mut cargo = command::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
+    // A test that cannot run here says so, and passes: what it says has to be seen.
+    cargo.args(["--", "--show-output"]);
     cargo.env("WINDLASS_COMPONENTS", tree::target().join("plugins"));
     cargo.env("WINDLASS_BINARY", windlass);
     let log = tree::made("logs")?.join("tests.log");
     let cargo = host::with_bundle(&mut cargo, host::DEBUG)?;
     let (succeeded, output) = command::logged(cargo, &log)?;
     let mut counts = count(&output);
+    output.lines().filter(|line| line.starts_with(SKIPPED)).for_each(|line| println!("{line}"));
     if !succeeded {
         // Nothing is counted of a test that does not compile or dies.
         counts.failed = counts.failed.max(1);
@@ -65,14 +68,21 @@ fn tests(windlass: &Path, filter: Option<&str>) -> Result<Outcome> {
     Ok(Outcome { counts, note: format!("see `{}`", log.display()) })
 }
 
+/// How a test begins to say why it cannot run.
+const SKIPPED: &str = "SKIPPED: ";
+
 /// Sums lines such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
 fn count(output: &str) -> Counts {
     let results = output.lines().filter_map(|line| line.strip_prefix("test result: "));
-    results.fold(Counts::default(), |sum, line| Counts {
+    let mut counts = results.fold(Counts::default(), |sum, line| Counts {
         passed: sum.passed + number_before(" passed", line),
         failed: sum.failed + number_before(" failed", line),
         skipped: sum.skipped + number_before(" ignored", line),
-    })
+    });
+    let skipped = output.lines().filter(|line| line.starts_with(SKIPPED)).count();
+    counts.passed = counts.passed.saturating_sub(skipped);
+    counts.skipped += skipped;
+    counts
 }
 
 fn number_before(word: &str, line: &str) -> usize {
@@ -89,8 +99,9 @@ mod tests {
         let counts = count(
             "running 4 tests\n\
              test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s\n\
+             SKIPPED: no disk can be mounted here\n\
              test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s",
         );
-        assert_eq!((counts.passed, counts.failed, counts.skipped), (13, 2, 1));
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (12, 2, 2));
     }
 }

@@ -54,16 +54,11 @@ pub use stdio::serve as serve_stdio;
 const LONGEST_INSTRUCTIONS: usize = 2 << 10;
 
 /// What is served. rmcp takes a request for none of these where its parameters are wrong.
-const METHODS: &[&str] = &[
-    "completion/complete",
-    "logging/setLevel",
-    "prompts/get",
-    "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "subscriptions/listen",
-    "tools/call",
-];
+const METHODS: &[&str] =
+    &["completion/complete", "prompts/get", "resources/read", "subscriptions/listen", "tools/call"];
+/// The same for what only the first era has.
+const FIRST_ERA_METHODS: &[&str] =
+    &["logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
 type Context = RequestContext<RoleServer>;
 
@@ -256,10 +251,11 @@ impl ServerHandler for Server {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: Context,
+        context: Context,
     ) -> Result<CustomResult, ErrorData> {
         let method = request.method;
-        Err(if METHODS.contains(&&*method) {
+        let in_first_era = !is_modern(&context) && FIRST_ERA_METHODS.contains(&&*method);
+        Err(if in_first_era || METHODS.contains(&&*method) {
             let message = format!("the parameters are none that `{method}` takes");
             ErrorData::invalid_params(message, None)
         } else {

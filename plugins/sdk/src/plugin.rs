@@ -14,7 +14,7 @@ macro_rules! tools {
 
 /// Exports a plugin. All parts but `tools` may be left out; their order is fixed.
 ///
-/// ```ignore
+/// ```text
 /// plugin! {
 ///     instructions: "What a model should know about the tools together.",
 ///     asks: include_str!("../grants.toml"),
