@@ -8,6 +8,7 @@ mod support;
 mod protocol;
 mod tools;
 mod limits;
+mod panics;
 mod grants;
 mod config;
 mod consent;

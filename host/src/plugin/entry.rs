@@ -15,7 +15,6 @@ type Entered<T> = wasmtime::Result<Result<T, Error>>;
 pub trait Entry: Send + 'static {
     type Exit: Send + 'static;
 
-    #[allow(private_interfaces, reason = "only this module's parent enters")]
     fn enter(
         self,
         store: &mut Store<CallState>,
@@ -54,7 +53,6 @@ pub struct CompleteResource {
     pub others: Vec<(String, String)>,
 }
 
-#[allow(private_interfaces, reason = "only this module's parent enters")]
 impl Entry for tools::Request {
     type Exit = tools::Outcome;
 
@@ -78,7 +76,6 @@ impl Entry for tools::Request {
     }
 }
 
-#[allow(private_interfaces, reason = "only this module's parent enters")]
 impl Entry for prompts::Request {
     type Exit = prompts::Outcome;
 
@@ -102,7 +99,6 @@ impl Entry for prompts::Request {
     }
 }
 
-#[allow(private_interfaces, reason = "only this module's parent enters")]
 impl Entry for CompletePrompt {
     type Exit = Vec<String>;
 
@@ -123,7 +119,6 @@ impl Entry for CompletePrompt {
     }
 }
 
-#[allow(private_interfaces, reason = "only this module's parent enters")]
 impl Entry for ListResources {
     type Exit = Vec<Link>;
 
@@ -142,7 +137,6 @@ impl Entry for ListResources {
     }
 }
 
-#[allow(private_interfaces, reason = "only this module's parent enters")]
 impl Entry for ReadResource {
     type Exit = Vec<ResourceContents>;
 
@@ -161,7 +155,6 @@ impl Entry for ReadResource {
     }
 }
 
-#[allow(private_interfaces, reason = "only this module's parent enters")]
 impl Entry for CompleteResource {
     type Exit = Vec<String>;
 

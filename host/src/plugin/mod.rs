@@ -59,7 +59,7 @@ pub struct Description {
 }
 
 /// Where a component's functions are to be found.
-struct Exports {
+pub struct Exports {
     tools: tools::GuestIndices,
     prompts: Option<prompts::GuestIndices>,
     resources: Option<resources::GuestIndices>,

@@ -1,0 +1,51 @@
+//! A panic of the host's own in a call is answered, and costs that call.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use windlass::{
+    capability::{
+        Level,
+        tools::Outcome,
+        types::{Abilities, Code},
+    },
+    config::Config,
+    plugin::{Change, Nobody, Observer, Progress},
+    registry::{Places, Registry},
+};
+
+use crate::support::{Setup, cache, fixture};
+
+/// Panics in the middle of a host function, as only a bug would.
+struct Panics;
+
+impl Observer for Panics {
+    fn progress(&self, _: Progress) {
+        panic!("on purpose");
+    }
+
+    fn log(&self, _: Level, _: String) {}
+
+    fn changed(&self, _: Change) {}
+}
+
+#[test]
+fn a_panic_of_the_host_is_answered() {
+    let setup = Setup::new();
+    let places = Places { cache: cache(), database: setup.path("windlass.db") };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let registry = Registry::new(Config::default(), &places, &[]).unwrap();
+        let wanted = registry.wanted(None, &[fixture("echo")]).unwrap();
+        registry.load_all(&wanted).await.unwrap();
+        let catalog = registry.catalog();
+        let wait = |observer: Arc<dyn Observer>| {
+            let arguments = json!({"milliseconds": 1}).to_string();
+            registry.call(&catalog.tools["wait"], arguments, Abilities::empty(), None, observer)
+        };
+        let error = wait(Arc::new(Panics)).await.unwrap_err();
+        assert_eq!(error.code, Code::Other);
+        assert_eq!(error.message, "the host failed in this call; its log says more");
+        assert!(matches!(wait(Arc::new(Nobody)).await, Ok(Outcome::Done(_))));
+    });
+}
