@@ -41,8 +41,13 @@ pub(crate) struct Listening {
 impl Server {
     /// The host with these fixtures, each granted what any of them asks for.
     pub(crate) fn windlass(program: &Path, fixtures: &[&str]) -> Result<Self> {
+        Self::configured(program, fixtures, "")
+    }
+
+    /// The same with these tables in its configuration besides.
+    pub(crate) fn configured(program: &Path, fixtures: &[&str], tables: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut text = String::new();
+        let mut text = tables.to_owned();
         for name in fixtures {
             let component = tree::fixture(name);
             let grants = "grants = { store = true, http = [\"https://example.com\"] }";

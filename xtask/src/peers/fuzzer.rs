@@ -20,9 +20,12 @@ const FUZZER: &str = "mcp-fuzzer==0.7.0";
 /// The one category that [`judge`] looks into; every finding of another one is a failure.
 const ACCEPTED: &str = "accepted_malformed";
 
+/// Some of what it makes up are very long waits.
+const LIMITS: &str = "[limits]\ndeadline_seconds = 5\n";
+
 pub(crate) fn fuzz(windlass: &Path) -> Result<Outcome> {
     let programs = python::environment("peers/fuzzer", &[FUZZER])?;
-    let server = Server::windlass(windlass, &["echo", "greedy"])?;
+    let server = Server::configured(windlass, &["echo", "greedy"], LIMITS)?;
     let listening = server.listen()?;
     let home = tempfile::tempdir()?;
     let mut fuzzer = Command::new(programs.join("mcp-fuzzer"));
