@@ -348,3 +348,17 @@ fn the_host_ends_when_it_is_told_to_also_while_guests_compute() {
         assert!(host.wait().success(), "{signal}");
     }
 }
+
+#[test]
+fn arguments_and_results_are_in_no_log_at_any_level() {
+    let setup = Setup::new().environment("WINDLASS_LOG", "trace").plugins(&["echo", "crash"]);
+    let mut host = setup.legacy();
+    assert!(host.text("echo", json!({"message": "canary-77"})).contains("canary-77"));
+    host.call("echo", json!({"message": 1, "canary-77": "canary-77"}));
+    host.request("tools/call", json!({"name": "canary-77", "arguments": {}}));
+    host.call("crash", json!({}));
+    host.end();
+    let errors = host.errors();
+    assert!(errors.contains("trapped"), "the log is on: {errors}");
+    assert!(!errors.contains("canary-77"), "{errors}");
+}
