@@ -3,13 +3,14 @@
 use std::{
     fs,
     net::TcpListener,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::Command,
     thread,
 };
 
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::support::{
     Setup,
@@ -250,21 +251,26 @@ fn empty_database(version: u32) -> Vec<u8> {
 }
 
 /// A small disk of its own. None: this machine does not let us.
-struct Disk<'a>(&'a Path);
+struct Disk(TempDir);
 
-impl<'a> Disk<'a> {
-    fn mount(at: &'a Path) -> Option<Self> {
-        fs::create_dir(at).unwrap();
+impl Disk {
+    /// Mounts it in a folder of its own, which outlives the mount, and makes `at` lead there.
+    fn mount(at: &Path) -> Option<Self> {
+        let folder = TempDir::new().unwrap();
         let mut mount = Command::new("mount");
-        let mount = mount.args(["-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs"]).arg(at);
-        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(at))
+        mount.args(["-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs"]).arg(folder.path());
+        if !mount.output().is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        symlink(folder.path(), at).unwrap();
+        Some(Self(folder))
     }
 }
 
-impl Drop for Disk<'_> {
+impl Drop for Disk {
     fn drop(&mut self) {
         // A test that failed may leave a host behind for a moment.
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
     }
 }
 
