@@ -197,9 +197,9 @@ impl ServerHandler for Server {
     async fn list_resources(
         &self,
         _: Option<PaginatedRequestParams>,
-        context: Context,
+        _: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Box::pin(self.resources(&context)).await
+        Box::pin(self.resources()).await
     }
 
     async fn list_resource_templates(
@@ -213,17 +213,17 @@ impl ServerHandler for Server {
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,
-        context: Context,
+        _: Context,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        Box::pin(self.resource(&request.uri, &context)).await
+        Box::pin(self.resource(&request.uri)).await
     }
 
     async fn complete(
         &self,
         request: CompleteRequestParams,
-        context: Context,
+        _: Context,
     ) -> Result<CompleteResult, ErrorData> {
-        Box::pin(self.completions(request, &context)).await
+        Box::pin(self.completions(request)).await
     }
 
     async fn set_level(&self, request: SetLevelRequestParams, _: Context) -> Result<(), ErrorData> {

@@ -90,7 +90,6 @@ impl Server {
     pub(super) async fn completions(
         &self,
         request: CompleteRequestParams,
-        _: &Context,
     ) -> Result<CompleteResult, ErrorData> {
         let others: Vec<_> =
             request.context.and_then(|it| it.arguments).into_iter().flatten().collect();

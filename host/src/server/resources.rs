@@ -9,7 +9,7 @@ use rmcp::{
 };
 use serde_json::json;
 
-use super::{Context, Server, answer, convert, notes::observer};
+use super::{Server, answer, convert, notes::observer};
 use crate::{
     capability::types::{Code, Error},
     plugin::{ListResources, ReadResource},
@@ -17,7 +17,7 @@ use crate::{
 
 impl Server {
     /// What all plugins have at this moment. One that fails is left out, and the log says so.
-    pub(super) async fn resources(&self, _: &Context) -> Result<ListResourcesResult, ErrorData> {
+    pub(super) async fn resources(&self) -> Result<ListResourcesResult, ErrorData> {
         let catalog = self.registry.catalog();
         let _admission = self.registry.admit().map_err(answer::refused)?;
         let mut result = ListResourcesResult::default();
@@ -42,11 +42,7 @@ impl Server {
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
     }
 
-    pub(super) async fn resource(
-        &self,
-        uri: &str,
-        _: &Context,
-    ) -> Result<ReadResourceResponse, ErrorData> {
+    pub(super) async fn resource(&self, uri: &str) -> Result<ReadResourceResponse, ErrorData> {
         let read = self.read(uri).await.map_err(|error| match error.code {
             Code::NotFound => {
                 ErrorData::resource_not_found(error.message, Some(json!({"uri": uri})))
