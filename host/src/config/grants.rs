@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{ContainersGrant, WorkspacesGrant};
+
 /// An absent grant is a refusal.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grants {
     /// Documents of its own.
@@ -12,6 +14,12 @@ pub struct Grants {
     /// Where it may send requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<HttpGrant>,
+    /// Directories that containers work in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspaces: Option<WorkspacesGrant>,
+    /// Programs in containers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub containers: Option<ContainersGrant>,
 }
 
 impl Grants {
@@ -19,7 +27,12 @@ impl Grants {
     pub fn of_everything() -> Self {
         let everywhere =
             HttpGrant { to: "https://*".to_owned(), private: false, secrets: Vec::new() };
-        Self { store: true, http: vec![everywhere] }
+        Self {
+            store: true,
+            http: vec![everywhere],
+            workspaces: Some(WorkspacesGrant::Shared),
+            containers: Some(ContainersGrant::default()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Only data: [`crate::policy`] decides with it. Every table is closed: a key that nobody reads is an error.
 
 mod grants;
+mod containers;
 mod read;
 
 use std::{
@@ -17,6 +18,7 @@ use serde::Deserialize;
 
 use crate::secrets::Reference;
 
+pub use containers::{ContainersGrant, EgressGrant, Power, WorkspacesGrant};
 pub use grants::{Grants, HttpGrant};
 pub use read::{from_text, parse};
 

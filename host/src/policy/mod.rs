@@ -2,6 +2,8 @@
 //!
 //! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
 
+mod containers;
+mod images;
 mod network;
 mod store;
 
@@ -13,6 +15,8 @@ use crate::{
     error::{Result, denied},
 };
 
+pub use containers::{AskedContainer, Named, NewContainer, NewProcess};
+pub use images::Image;
 pub use network::{Place, Target, is_private};
 pub use store::{Document, Page};
 

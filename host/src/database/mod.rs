@@ -1,5 +1,7 @@
 //! The documents of all plugins, in one SQLite file. Decides nothing: see `policy`.
 
+mod records;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -16,8 +18,10 @@ use crate::{
     private,
 };
 
+pub use records::Kind;
+
 /// Each step takes the file from one version to the next.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("records.sql")];
 
 /// How long one process waits while another one writes.
 const PATIENCE: Duration = Duration::from_secs(5);

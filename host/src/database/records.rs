@@ -1,0 +1,54 @@
+//! What the host itself remembers: containers, processes, workspaces. Read once at the start, written through after.
+
+use rusqlite::params;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::Database;
+use crate::error::{Result, unavailable};
+
+/// A kind of record.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind(pub &'static str);
+
+impl Database {
+    /// Writes a record, whatever was there.
+    pub async fn keep(&self, kind: Kind, id: &str, record: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string(record).map_err(|error| {
+            unavailable(format!("the record `{id}` cannot be written: {error}"))
+        })?;
+        let (Kind(kind), id) = (kind, id.to_owned());
+        self.run(move |connection| {
+            let sql = "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3)";
+            connection.prepare_cached(sql)?.execute(params![kind, id, text]).map(drop)
+        })
+        .await
+    }
+
+    /// Deletes a record. Deleting what is gone already succeeds.
+    pub async fn forget(&self, kind: Kind, id: &str) -> Result<()> {
+        let (Kind(kind), id) = (kind, id.to_owned());
+        self.run(move |connection| {
+            let sql = "DELETE FROM records WHERE kind = ?1 AND id = ?2";
+            connection.prepare_cached(sql)?.execute(params![kind, id]).map(drop)
+        })
+        .await
+    }
+
+    /// All records of a kind, in order of their ids.
+    pub async fn records<T: DeserializeOwned>(&self, kind: Kind) -> Result<Vec<T>> {
+        let Kind(kind) = kind;
+        let texts: Vec<String> = self
+            .run(move |connection| {
+                let sql = "SELECT record FROM records WHERE kind = ?1 ORDER BY id";
+                let mut statement = connection.prepare(sql)?;
+                statement.query_map(params![kind], |row| row.get(0))?.collect()
+            })
+            .await?;
+        let read = |text: &String| {
+            serde_json::from_str(text).map_err(|error| {
+                unavailable(format!("a record of `{kind}` cannot be read: {error}"))
+            })
+        };
+        texts.iter().map(read).collect()
+    }
+}

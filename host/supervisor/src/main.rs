@@ -1,0 +1,3 @@
+//! The first process in each of our containers.
+
+fn main() {}
