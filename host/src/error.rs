@@ -60,6 +60,10 @@ pub fn limit(message: impl Into<String>) -> Failure {
     Failure::Answer(Error::new(Code::Limit, message))
 }
 
+pub fn not_found(message: impl Into<String>) -> Failure {
+    Failure::Answer(Error::new(Code::NotFound, message))
+}
+
 pub fn timeout(message: impl Into<String>) -> Failure {
     Failure::Answer(Error::new(Code::Timeout, message))
 }

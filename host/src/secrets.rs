@@ -85,11 +85,16 @@ impl fmt::Display for Reference {
     }
 }
 
-/// Replaces every `${NAME}` by that environment variable.
+/// Replaces every `${NAME}` by that environment variable, and `${NAME:-text}` by the text where it is not set.
 pub fn expand(text: &str) -> anyhow::Result<String> {
     let Some((before, rest)) = text.split_once("${") else { return Ok(text.to_owned()) };
     let (name, after) = rest.split_once('}').with_context(|| format!("`{text}` has no `}}`"))?;
-    let value =
-        env::var(name).with_context(|| format!("the environment variable `{name}` is not set"))?;
+    let (name, otherwise) = match name.split_once(":-") {
+        Some((name, otherwise)) => (name, Some(otherwise)),
+        None => (name, None),
+    };
+    let set = env::var(name).ok().filter(|value| !value.is_empty() || otherwise.is_none());
+    let value = set.or_else(|| otherwise.map(str::to_owned));
+    let value = value.with_context(|| format!("the environment variable `{name}` is not set"))?;
     Ok(format!("{before}{value}{}", expand(after)?))
 }

@@ -5,23 +5,29 @@
 
 mod changes;
 mod clock;
+mod containers;
 mod http;
 mod log;
+mod metrics;
+mod processes;
 mod progress;
 mod random;
 mod store;
 mod wasi;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 
 use crate::{
     config::Grants,
     database::Database,
+    disk::Disk,
     error::Failure,
+    life::Life,
     plugin::{Meter, Observer},
     policy::Policy,
+    secrets::Secrets,
     web::Web,
 };
 
@@ -32,7 +38,12 @@ pub mod bindings {
         world: "plugin",
         imports: { default: async | trappable },
         exports: { default: async },
-        with: { "windlass:plugin/http.body": crate::web::Body },
+        with: {
+            "windlass:plugin/http.body": crate::web::Body,
+            "windlass:plugin/containers.container": crate::capability::Container,
+            "windlass:plugin/containers.connection": crate::inside::Tunnel,
+            "windlass:plugin/processes.process": crate::capability::Process,
+        },
         trappable_error_type: { "windlass:plugin/types.error" => crate::error::Failure },
     });
 }
@@ -41,6 +52,9 @@ pub use bindings::{
     exports::windlass::plugin::{prompts, resources, tools},
     windlass::plugin::{log::Level, types},
 };
+pub use containers::Container;
+pub use metrics::Counters;
+pub use processes::Process;
 pub use wasi::Wasi;
 
 /// The version of the contract that this host speaks.
@@ -49,8 +63,11 @@ pub const CONTRACT: &str = "windlass:plugin@0.1.0";
 /// All that one call can touch. Dropped, with every handle, when the call ends.
 pub struct CallState {
     pub policy: Policy,
-    pub database: Database,
+    pub doors: Doors,
     pub web: Web,
+    /// What may be put into the environment of a container.
+    pub secrets: Secrets,
+    pub counters: Counters,
     pub table: ResourceTable,
     /// What the call has used of its allowances.
     pub meter: Meter,
@@ -60,9 +77,29 @@ pub struct CallState {
     pub wasi: Option<Box<Wasi>>,
 }
 
+/// The doors that all plugins share.
+#[derive(Clone)]
+pub struct Doors {
+    pub database: Database,
+    pub disk: Disk,
+    pub life: Life,
+}
+
+impl Doors {
+    /// For those who may not reach anything.
+    pub fn nowhere() -> Self {
+        let database = Database::nowhere();
+        let disk = Disk::at(Path::new("/dev/null/none"), database.clone());
+        Self { database, disk, life: Life::default() }
+    }
+}
+
 /// Links the capabilities that the grants name, and no other.
 pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasmtime::Result<()> {
-    use bindings::windlass::plugin::{changes, clock, http, log, progress, random, store};
+    use bindings::windlass::plugin::{
+        changes, clock, containers, http, log, metrics, processes, progress, random, store,
+        workspaces,
+    };
 
     types::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     log::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
@@ -70,11 +107,19 @@ pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasm
     random::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     progress::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     changes::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+    metrics::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     if grants.store {
         store::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     }
     if !grants.http.is_empty() {
         http::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+    }
+    if grants.workspaces.is_some() {
+        workspaces::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+    }
+    if grants.containers.is_some() {
+        containers::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+        processes::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(linker)?;
@@ -86,6 +131,8 @@ pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasm
 pub fn grant_for(interface: &str) -> Option<&'static str> {
     match interface {
         "store" => Some("store = true"),
+        "workspaces" => Some("workspaces = \"own\""),
+        "containers" | "processes" => Some("containers = {}"),
         "http" => Some("http = [\"https://…\"]"),
         _ => None,
     }
@@ -93,7 +140,23 @@ pub fn grant_for(interface: &str) -> Option<&'static str> {
 
 /// Whether a function of the contract changes something that lasts.
 pub fn writes(interface: &str, function: &str) -> bool {
-    interface == "store" && matches!(function, "put" | "swap" | "delete")
+    match interface {
+        "store" => matches!(function, "put" | "swap" | "delete"),
+        "containers" => matches!(
+            function,
+            "reconcile"
+                | "collect"
+                | "[static]container.create"
+                | "[method]container.stop"
+                | "[method]container.remove"
+                | "[method]container.connect"
+        ),
+        "processes" => matches!(
+            function,
+            "[static]process.start" | "[method]process.signal" | "[method]process.cancel"
+        ),
+        _ => false,
+    }
 }
 
 /// Every failed capability passes here on its way back to the plugin.

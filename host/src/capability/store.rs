@@ -9,12 +9,12 @@ use crate::error::{Result, conflict};
 impl Host for CallState {
     async fn get(&mut self, collection: String, key: String) -> Result<Option<String>> {
         let document = self.policy.approve_reading(collection, key)?;
-        self.database.get(document).await
+        self.doors.database.get(document).await
     }
 
     async fn put(&mut self, collection: String, key: String, text: String) -> Result<()> {
         let document = self.policy.approve_writing(collection, key, &text)?;
-        self.database.put(document, text).await
+        self.doors.database.put(document, text).await
     }
 
     async fn swap(
@@ -25,7 +25,7 @@ impl Host for CallState {
         text: String,
     ) -> Result<()> {
         let document = self.policy.approve_writing(collection, key, &text)?;
-        if self.database.swap(document, expected, text).await? {
+        if self.doors.database.swap(document, expected, text).await? {
             return Ok(());
         }
         Err(conflict("the document is not what it was expected to be; read it again"))
@@ -33,12 +33,12 @@ impl Host for CallState {
 
     async fn delete(&mut self, collection: String, key: String) -> Result<()> {
         let document = self.policy.approve_deleting(collection, key)?;
-        self.database.delete(document).await
+        self.doors.database.delete(document).await
     }
 
     async fn list(&mut self, collection: String, after: String, limit: u32) -> Result<Vec<Entry>> {
         let page = self.policy.approve_listing(collection, after, limit)?;
-        let documents = self.database.list(page).await?;
+        let documents = self.doors.database.list(page).await?;
         Ok(documents.into_iter().map(|(key, document)| Entry { key, document }).collect())
     }
 }

@@ -55,6 +55,7 @@ impl Call {
     pub(super) async fn run(self, bundled: &'static [Bundled]) -> anyhow::Result<ExitCode> {
         let arguments = read_arguments(&self.arguments)?;
         let registry = self.opening.open(bundled).await?;
+        self.opening.begin_short_life(&registry)?;
         let catalog = registry.catalog();
         let Some(tool) = catalog.tools.get(&self.tool) else {
             for (name, failure) in registry.failures() {

@@ -144,7 +144,8 @@ impl Explain {
 impl Terms {
     fn of(registry: &Registry, name: &str, source: &Source, file: &str) -> anyhow::Result<Self> {
         let nothing = PluginConfig::default();
-        let plugin = registry.config().plugins.get(name).unwrap_or(&nothing);
+        let config = registry.config();
+        let plugin = config.plugins.get(name).unwrap_or(&nothing);
         let (defaults, otherwise) = match source {
             Source::Bundled(bundled) => {
                 (bundled.defaults()?, "the default that ships beside the plugin")
@@ -162,7 +163,7 @@ impl Terms {
         let settings = Settings {
             name: name.to_owned(),
             prefix: plugin.prefix.clone(),
-            limits: registry.config().limits.with(plugin.limits),
+            limits: config.limits.with(plugin.limits),
             grants,
             secrets: Secrets::default(),
             config: serde_json::to_string(&plugin.config)?.into(),

@@ -4,10 +4,12 @@ mod call;
 mod clients;
 mod doctor;
 mod explain;
+mod inherited;
 mod look;
 mod open;
 mod output;
 mod plugins;
+mod port;
 mod serve;
 mod state;
 mod tools;
@@ -33,11 +35,11 @@ struct Arguments {
         long,
         global = true,
         env = "WINDLASS_LOG",
-        default_value = "warn",
+        default_value_t = inherited::log_level(&inherited::variable),
         value_name = "FILTER"
     )]
     log: String,
-    #[arg(long, global = true, env = "WINDLASS_LOG_FORMAT", default_value = "text")]
+    #[arg(long, global = true, env = "WINDLASS_LOG_FORMAT", default_value_t = inherited::log_format(&inherited::variable))]
     log_format: LogFormat,
 }
 
@@ -45,6 +47,15 @@ struct Arguments {
 enum LogFormat {
     Text,
     Json,
+}
+
+impl std::fmt::Display for LogFormat {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
 }
 
 #[derive(Subcommand)]
@@ -57,6 +68,8 @@ enum Command {
     Call(call::Call),
     /// Looks at plugins, checks them, adds and removes them.
     Plugins(plugins::Plugins),
+    /// Gives a port inside a container an address on this machine's loopback.
+    Port(port::Port),
     /// Prints what a plugin asks for, what it is granted, and what each refusal would need.
     Explain(explain::Explain),
     /// Checks this machine and the configuration.
@@ -89,6 +102,7 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
         Command::Tools(tools) => tools.run(bundled).await,
         Command::Call(call) => call.run(bundled).await,
         Command::Plugins(plugins) => plugins.run(bundled).await,
+        Command::Port(port) => port.run(bundled).await,
         Command::Explain(explain) => explain.run(bundled).await,
         Command::Doctor(doctor) => doctor.run(bundled).await,
         Command::Config(config) => config.run(),

@@ -1,15 +1,20 @@
 //! Opening the registry as the command line, the environment and `windlass.toml` say.
 
-use std::{env, path::PathBuf, sync::Arc};
+use std::{
+    env,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::Context as _;
 use clap::Args;
 
-use super::State;
+use super::{State, inherited};
 use crate::{
     bundled::Bundled,
     config::Config,
-    registry::{self, Places, Registry},
+    life,
+    registry::{self, Places, Reading, Registry},
 };
 
 /// What to open.
@@ -54,6 +59,7 @@ impl Opening {
             server.tools.clone_from(&self.tools);
         }
         server.exclude_tools.extend(self.exclude_tools.clone());
+        inherited::apply(&mut config, &inherited::variable)?;
         Ok(config)
     }
 
@@ -70,7 +76,11 @@ impl Opening {
 
     /// A registry in which nothing is loaded yet.
     pub fn empty(&self, bundled: &'static [Bundled]) -> anyhow::Result<Arc<Registry>> {
-        let places = Places { cache: self.state.cache()?, database: self.state.database()? };
+        let places = Places {
+            cache: self.state.cache()?,
+            database: self.state.database()?,
+            workspaces: self.state.directory()?.join("workspaces"),
+        };
         Registry::new(self.config()?, &places, bundled)
     }
 
@@ -87,6 +97,45 @@ impl Opening {
         let wanted = registry.wanted(self.plugins.as_deref(), &self.files()?)?;
         registry.load_all(&wanted).await.context("the plugins do not fit together")?;
         Ok(registry)
+    }
+
+    /// Lets the plugins have containers, if nobody else has the state directory.
+    pub fn begin_life(
+        &self,
+        registry: &Registry,
+        claim: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static,
+    ) -> anyhow::Result<()> {
+        let doors = registry.doors();
+        doors.life.begin(life::Places {
+            state: self.state.directory()?,
+            database: doors.database.clone(),
+            disk: doors.disk.clone(),
+            policies: registry.policies().clone(),
+            config: registry.config().containers.clone(),
+            claim: Box::new(claim),
+        });
+        Ok(())
+    }
+
+    /// The same for a command that ends soon: it has them as long as it lasts.
+    pub fn begin_short_life(&self, registry: &Registry) -> anyhow::Result<()> {
+        let state = self.state.clone();
+        let claimed = Mutex::new(None);
+        self.begin_life(registry, move || {
+            let claim = state.claim()?;
+            *claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
+            Ok(())
+        })
+    }
+
+    /// How the configuration is read again when it has changed.
+    pub fn reading(&self) -> Reading {
+        let (first, second) = (self.clone(), self.clone());
+        Reading {
+            config: Box::new(move || first.config()),
+            chosen: self.plugins.clone(),
+            files: Box::new(move || second.files()),
+        }
     }
 
     pub fn chosen(&self) -> Option<&[String]> {

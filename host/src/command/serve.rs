@@ -4,12 +4,20 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::broadcast::error::RecvError,
+};
 
-use super::{Opening, clients, output};
+use super::{
+    Opening, clients,
+    inherited::{self, Transport},
+    output,
+};
 use crate::{
     bundled::Bundled,
     config::{Auth, HttpConfig},
+    life::told,
     registry::{self, Registry},
     server::{self, Address, Seal, Server},
 };
@@ -51,25 +59,42 @@ impl Serve {
         let _claim = self.opening.state.claim()?;
         let registry = self.opening.open(bundled).await?;
         registry.database().check()?;
+        self.opening.begin_life(&registry, || Ok(()))?;
         registry::follow(registry.clone(), &self.opening.state.plugins()?)
             .context("the folder of added plugins cannot be followed")?;
         if registry.catalog().plugins.is_empty() {
             tracing::warn!("no plugin is loaded; `windlass plugins list` says which there are");
         }
-        tokio::select! {
-            served = self.serve(registry) => served?,
-            () = asked_to_end() => {}
+        if let Some(file) = self.opening.config_file() {
+            registry::follow_config(registry.clone(), &file, self.opening.reading())
+                .context("the configuration cannot be followed")?;
         }
-        Ok(ExitCode::SUCCESS)
+        let life = registry.doors().life.clone();
+        let state = self.opening.state.directory()?;
+        tokio::spawn(look_after(registry.clone(), state));
+        let served = tokio::select! {
+            served = self.serve(registry) => served,
+            () = asked_to_end() => Ok(()),
+        };
+        if let Some(rooms) = life.opened() {
+            // Who asks twice does not want to wait.
+            tokio::select! {
+                () = rooms.drain() => {}
+                () = asked_to_end() => {}
+            }
+        }
+        served.map(|()| ExitCode::SUCCESS)
     }
 
     async fn serve(&self, registry: Arc<Registry>) -> anyhow::Result<()> {
         let config = registry.config().http.clone();
         let server = Server::new(registry, Arc::new(Seal::new()?));
-        let Some(listen) = self.http else { return server::serve_stdio(server).await };
-        let listen = match listen {
-            Listen::Default => config.listen,
-            Listen::On(address) => Some(address),
+        let inherited = inherited::transport(&inherited::variable)?;
+        let listen = match (self.http, inherited) {
+            (Some(Listen::Default), _) => config.listen,
+            (Some(Listen::On(address)), _) => Some(address),
+            (None, Some(Transport::Http(address))) => Some(address),
+            (None, _) => return server::serve_stdio(server).await,
         };
         let config = HttpConfig { listen, auth: self.auth.unwrap_or(config.auth), ..config };
         let address = Address::bind(config, || self.opening.state.token()).await?;
@@ -91,6 +116,24 @@ impl Serve {
             clients::http_entry(&url, token.as_deref())
         ));
         Ok(())
+    }
+}
+
+/// Takes up what an earlier host left, as soon as a plugin that may have containers is there.
+async fn look_after(registry: Arc<Registry>, state: PathBuf) {
+    let mut news = registry.listen();
+    let has_containers = || {
+        let policies = registry.policies().load();
+        policies.values().any(|policy| policy.grants().containers.is_some())
+    };
+    while !has_containers() {
+        if let Err(RecvError::Closed) = news.recv().await {
+            return;
+        }
+    }
+    match registry.doors().life.rooms().await {
+        Ok(rooms) => rooms.serve(&state).await,
+        Err(failure) => tracing::error!("{:#}", told(failure)),
     }
 }
 

@@ -13,6 +13,8 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use clap::Args;
 use rustix::fs::{FlockOperation, flock};
 
+use super::inherited;
+
 /// What only the owner of a file may read.
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
@@ -45,7 +47,10 @@ impl State {
     }
 
     pub fn database(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.directory()?.join("windlass.db"))
+        match inherited::database(&inherited::variable) {
+            Some(file) => Ok(file),
+            None => Ok(self.directory()?.join("windlass.db")),
+        }
     }
 
     /// Where components that were added lie.
@@ -99,6 +104,9 @@ impl State {
 
     /// The token of this host, made at first need.
     pub fn token(&self) -> anyhow::Result<String> {
+        if let Some(token) = inherited::variable("MCP_BEARER_TOKEN") {
+            return Ok(token);
+        }
         let path = self.token_file()?;
         if let Some(token) = read_token(&path)? {
             return Ok(token);

@@ -36,6 +36,49 @@ pub struct ContainersGrant {
     pub pids: u32,
     /// How many there may be at once.
     pub most: u32,
+    /// How many of an image are made ahead, so that one is there at once.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub warm: BTreeMap<String, Count>,
+}
+
+/// A number, or the word of a variable: `false` is none, `true` is one.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Count {
+    Number(u32),
+    Word(String),
+}
+
+/// What holds for all containers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContainersConfig {
+    /// After how many days without use one is removed that is not persistent.
+    pub unused_days: u32,
+    /// How long processes may go on when the host ends, in seconds.
+    pub drain_grace_s: u64,
+    /// How often those that were made ahead are looked at, in seconds.
+    pub warm_check_s: u64,
+}
+
+impl Default for ContainersConfig {
+    fn default() -> Self {
+        Self { unused_days: 7, drain_grace_s: 60, warm_check_s: 60 }
+    }
+}
+
+impl Count {
+    /// How many it says. Fails where it is no number.
+    pub fn number(&self) -> Result<u32, String> {
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::Word(word) => match word.trim() {
+                "true" => Ok(1),
+                "false" | "" => Ok(0),
+                word => word.parse().map_err(|_| format!("`{word}` is no number of containers")),
+            },
+        }
+    }
 }
 
 impl Default for ContainersGrant {
@@ -52,6 +95,7 @@ impl Default for ContainersGrant {
             cpus: 1.0,
             pids: 256,
             most: 100,
+            warm: BTreeMap::new(),
         }
     }
 }

@@ -18,7 +18,9 @@ use serde::Deserialize;
 
 use crate::secrets::Reference;
 
-pub use containers::{ContainersGrant, EgressGrant, Power, WorkspacesGrant};
+pub use containers::{
+    ContainersConfig, ContainersGrant, Count, EgressGrant, Power, WorkspacesGrant,
+};
 pub use grants::{Grants, HttpGrant};
 pub use read::{from_text, parse};
 
@@ -28,11 +30,12 @@ pub struct Config {
     pub server: ServerConfig,
     pub http: HttpConfig,
     pub limits: Limits,
+    pub containers: ContainersConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
 }
 
 /// What clients get to see.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
     /// Only tools that change nothing.
@@ -65,16 +68,30 @@ impl Default for ServerConfig {
     }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
     /// Where to listen. Absent: loopback, a port that is free.
     pub listen: Option<SocketAddr>,
+    /// The path of the one endpoint.
+    pub path: String,
     pub auth: Auth,
     /// Names under which this host may be reached, besides loopback.
     pub allowed_hosts: Vec<String>,
     /// Web pages that may call this host, as `scheme://host:port`.
     pub allowed_origins: Vec<String>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            path: "/mcp".to_owned(),
+            auth: Auth::default(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+        }
+    }
 }
 
 /// Who may call over HTTP.
@@ -88,7 +105,7 @@ pub enum Auth {
     None,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct PluginConfig {
     /// The component's file. Absent: the bundled plugin of this name.
@@ -146,7 +163,7 @@ impl Default for Limits {
 }
 
 /// What one plugin's limits change of the general ones.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitChanges {
     pub memory_mib: Option<usize>,
@@ -233,6 +250,11 @@ impl Config {
     /// A limit of nothing is no limit that anybody means.
     fn check(&self) -> anyhow::Result<()> {
         ensure!(self.server.concurrent_calls > 0, "server.concurrent_calls: 0 lets no call in");
+        ensure!(
+            self.http.path.starts_with('/') && !self.http.path.contains(['?', '#', ' ']),
+            "http.path: `{}` is no path such as `/mcp`",
+            self.http.path
+        );
         self.limits.check().context("limits")?;
         for (name, plugin) in &self.plugins {
             let limits = self.limits.with(plugin.limits);

@@ -58,8 +58,10 @@ impl Plugin {
         };
         let state = CallState {
             policy,
-            database: self.database.clone(),
+            doors: self.doors.clone(),
             web: self.web.clone(),
+            secrets: self.settings.secrets.clone(),
+            counters: self.counters.clone(),
             table: ResourceTable::new(),
             meter: Meter::new(self.limits()),
             observer,

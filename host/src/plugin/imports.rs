@@ -59,6 +59,8 @@ impl Imports {
         let granted = |interface: &str| match interface {
             "store" => grants.store,
             "http" => !grants.http.is_empty(),
+            "workspaces" => grants.workspaces.is_some(),
+            "containers" | "processes" => grants.containers.is_some(),
             _ => true,
         };
         let ungranted = self.interfaces.iter().filter(|(interface, _)| !granted(interface));

@@ -10,9 +10,8 @@ use super::{
     quarantine::Quarantine,
 };
 use crate::{
-    capability::{self, CallState, prompts, resources, tools},
+    capability::{self, CallState, Counters, Doors, prompts, resources, tools},
     config::{Grants, Limits},
-    database::Database,
     policy::Policy,
     secrets::Secrets,
     web::Web,
@@ -68,7 +67,7 @@ impl Prepared {
     }
 
     /// Links what is granted. Fails where the component imports more, and says what would grant it.
-    pub fn link(self, settings: Settings, database: &Database) -> anyhow::Result<Plugin> {
+    pub fn link(self, settings: Settings, doors: &Doors) -> anyhow::Result<Plugin> {
         let Self { name, description, imports, component, engine } = self;
         let missing = imports.missing(&settings.grants);
         if !missing.is_empty() {
@@ -95,7 +94,8 @@ impl Prepared {
             engine,
             instance,
             policy,
-            database: database.clone(),
+            doors: doors.clone(),
+            counters: Counters::default(),
             running: AtomicUsize::default(),
             quarantine: Quarantine::default(),
         })
@@ -117,7 +117,8 @@ impl Plugin {
             exports: exports(&self.instance)?,
             instance: self.instance.clone(),
             policy: self.policy.clone(),
-            database: self.database.clone(),
+            doors: self.doors.clone(),
+            counters: self.counters.clone(),
             web: self.web.clone(),
             running: AtomicUsize::default(),
             quarantine: Quarantine::default(),
@@ -151,8 +152,10 @@ async fn describe(
     let exports = exports(&pre)?;
     let state = CallState {
         policy: Policy::new("", Grants::default()).map_err(anyhow::Error::msg)?,
-        database: Database::nowhere(),
+        doors: Doors::nowhere(),
         web: Web::new(Secrets::default()),
+        secrets: Secrets::default(),
+        counters: Counters::default(),
         table: ResourceTable::new(),
         meter: Meter::new(limits),
         observer: Arc::new(Nobody),

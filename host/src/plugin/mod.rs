@@ -20,9 +20,8 @@ use std::sync::{
 use wasmtime::component::{Component, InstancePre};
 
 use crate::{
-    capability::{CallState, Level, prompts, resources, tools, types::Error},
+    capability::{CallState, Counters, Doors, Level, prompts, resources, tools, types::Error},
     config::Limits,
-    database::Database,
     policy::Policy,
     web::Web,
 };
@@ -44,7 +43,8 @@ pub struct Plugin {
     instance: InstancePre<CallState>,
     exports: Exports,
     policy: Policy,
-    database: Database,
+    doors: Doors,
+    counters: Counters,
     web: Web,
     running: AtomicUsize,
     quarantine: quarantine::Quarantine,
@@ -115,6 +115,10 @@ impl Drop for Place<'_> {
 impl Plugin {
     pub fn name(&self) -> &str {
         self.policy.plugin()
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     pub fn limits(&self) -> Limits {

@@ -150,6 +150,13 @@ impl Policy {
         Ok(self.approved(process))
     }
 
+    /// Images, and how many containers of each are made ahead.
+    pub fn warm(&self) -> Vec<(&String, usize)> {
+        let warm = self.grants.containers.iter().flat_map(|grant| &grant.warm);
+        let counted = warm.map(|(image, count)| (image, count.number().unwrap_or(0) as usize));
+        counted.filter(|(_, count)| *count > 0).collect()
+    }
+
     fn containers(&self, what: &str) -> Result<&ContainersGrant> {
         self.grants.containers.as_ref().ok_or_else(|| {
             denied(format!(

@@ -7,7 +7,9 @@ mod images;
 mod network;
 mod store;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
+
+use arc_swap::ArcSwap;
 
 use crate::{
     capability::tools::Hints,
@@ -19,6 +21,9 @@ pub use containers::{AskedContainer, Named, NewContainer, NewProcess};
 pub use images::Image;
 pub use network::{Place, Target, is_private};
 pub use store::{Document, Page};
+
+/// The policies of all plugins, as they count at this moment.
+pub type Policies = Arc<ArcSwap<BTreeMap<String, Policy>>>;
 
 /// What one plugin may do in one call.
 #[derive(Clone, Debug)]

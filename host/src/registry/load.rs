@@ -13,7 +13,7 @@ use toml::Table;
 use super::{Catalog, Plugins, Registry, Schema, Visible, check};
 use crate::{
     bundled::{Bundled, Defaults},
-    config::{Grants, PluginConfig},
+    config::{ContainersGrant, Count, Grants, PluginConfig},
     plugin::{self, Code, Description, Plugin, Prepared, Settings},
     secrets::{self, Secrets},
 };
@@ -32,12 +32,13 @@ impl Registry {
         chosen: Option<&[String]>,
         files: &[PathBuf],
     ) -> anyhow::Result<BTreeMap<String, Source>> {
+        let config = self.config();
         let mut wanted = BTreeMap::new();
         for bundled in self.bundled {
             let named = match chosen {
                 Some(chosen) => chosen.iter().any(|name| name == bundled.name),
                 None => {
-                    self.config.plugins.contains_key(bundled.name)
+                    config.plugins.contains_key(bundled.name)
                         || bundled.defaults()?.apply_unasked()
                 }
             };
@@ -51,7 +52,7 @@ impl Registry {
                 bail!("no bundled plugin is called `{name}`; there are: {}", known.join(", "));
             }
         }
-        for (name, plugin) in &self.config.plugins {
+        for (name, plugin) in &config.plugins {
             match &plugin.component {
                 Some(file) => drop(wanted.insert(name.clone(), Source::File(file.clone()))),
                 None => self.check_table(name, files)?,
@@ -87,7 +88,7 @@ impl Registry {
             }
         }
         let catalog = self.catalog_of(&self.plugins().loaded)?;
-        self.catalog.store(Arc::new(catalog));
+        self.publish(catalog);
         Ok(())
     }
 
@@ -156,7 +157,7 @@ impl Registry {
     pub fn finish(&self, prepared: Prepared, settings: Settings) -> anyhow::Result<Plugin> {
         super::check::check_text("instructions", &prepared.description.plugin.instructions)?;
         check_config(&prepared, &settings)?;
-        let plugin = prepared.link(settings, &self.database)?;
+        let plugin = prepared.link(settings, &self.doors)?;
         let alone = Arc::new(plugin);
         let only = BTreeMap::from([(alone.name().to_owned(), alone.clone())]);
         drop(self.catalog_of(&only)?);
@@ -172,7 +173,8 @@ impl Registry {
     /// The operator's table for the plugin, on top of what ships beside it.
     pub fn settings(&self, name: &str, source: &Source) -> anyhow::Result<Settings> {
         let nothing = PluginConfig::default();
-        let table = self.config.plugins.get(name).unwrap_or(&nothing);
+        let general = self.config();
+        let table = general.plugins.get(name).unwrap_or(&nothing);
         let defaults = match source {
             Source::Bundled(bundled) => bundled.defaults()?,
             Source::File(_) => Defaults::default(),
@@ -185,7 +187,7 @@ impl Registry {
         Ok(Settings {
             name: name.to_owned(),
             prefix: table.prefix.clone(),
-            limits: self.config.limits.with(table.limits),
+            limits: general.limits.with(table.limits),
             grants: expand(name, table.grants.clone().unwrap_or(defaults.grants))?,
             secrets: Secrets::fetch(name, &references)?,
             config: config.into(),
@@ -197,7 +199,7 @@ impl Registry {
         let before = plugins.loaded.clone();
         change(&mut plugins);
         match self.catalog_of(&plugins.loaded) {
-            Ok(catalog) => self.catalog.store(Arc::new(catalog)),
+            Ok(catalog) => self.publish(catalog),
             Err(error) => {
                 plugins.loaded = before;
                 return Err(error);
@@ -208,8 +210,18 @@ impl Registry {
         Ok(())
     }
 
+    /// From here on calls find these plugins, and containers their policies.
+    fn publish(&self, catalog: Catalog) {
+        let policy = |(name, plugin): (&String, &Arc<Plugin>)| (name.clone(), plugin.policy().clone());
+        self.policies.store(Arc::new(catalog.plugins.iter().map(policy).collect()));
+        self.catalog.store(Arc::new(catalog));
+        if let Some(rooms) = self.doors.life.opened() {
+            rooms.inside().refresh();
+        }
+    }
+
     fn catalog_of(&self, plugins: &BTreeMap<String, Arc<Plugin>>) -> anyhow::Result<Catalog> {
-        Catalog::of(plugins, &Visible(&self.config.server))
+        Catalog::of(plugins, &Visible(&self.config().server))
     }
 
     fn note_failure(&self, name: &str, error: &anyhow::Error) {
@@ -262,7 +274,34 @@ fn expand(name: &str, mut grants: Grants) -> anyhow::Result<Grants> {
     for grant in &mut grants.http {
         grant.to = place(&grant.to).with_context(|| format!("plugins.{name}.grants.http"))?;
     }
+    if let Some(containers) = &mut grants.containers {
+        expand_containers(containers)
+            .with_context(|| format!("plugins.{name}.grants.containers"))?;
+    }
     Ok(grants)
+}
+
+/// A variable may hold several names, with commas between them.
+fn expand_containers(grant: &mut ContainersGrant) -> anyhow::Result<()> {
+    for list in [&mut grant.registries, &mut grant.images] {
+        let expanded = list.iter().map(|it| secrets::expand(it)).collect::<Result<Vec<_>, _>>()?;
+        let names = expanded.iter().flat_map(|it| it.split(',')).map(str::trim);
+        *list = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    }
+    for place in grant.egress.iter_mut().chain(grant.forwards.values_mut()) {
+        place.to = secrets::expand(&place.to)?;
+    }
+    let mut warm = BTreeMap::new();
+    for (image, count) in &grant.warm {
+        let count = match count {
+            Count::Word(word) => Count::Word(secrets::expand(word)?),
+            number => number.clone(),
+        };
+        let number = count.number().map_err(anyhow::Error::msg).context("warm")?;
+        warm.insert(secrets::expand(image)?, Count::Number(number));
+    }
+    grant.warm = warm;
+    Ok(())
 }
 
 /// Where a grant leads. A variable holds a URL as people write it: without a scheme, with a slash at its end.

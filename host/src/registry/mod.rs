@@ -7,6 +7,7 @@ mod catalog;
 mod check;
 mod load;
 mod schema;
+mod reload;
 mod watch;
 
 use std::{
@@ -25,16 +26,20 @@ use tokio::sync::broadcast;
 use crate::{
     bundled::Bundled,
     capability::{
-        tools,
+        Doors, tools,
         types::{Abilities, Answers, Code, Error},
     },
     config::Config,
     database::Database,
+    disk::Disk,
+    life::Life,
     plugin::{Cache, Change, Engine, Observer, Plugin},
+    policy::Policies,
 };
 
 pub use catalog::{Catalog, OfferedPrompt, OfferedTool, Visible};
 pub use load::{Source, name_of, place, problems};
+pub use reload::{Reading, follow_config};
 pub use schema::Schema;
 pub use watch::{components, follow};
 
@@ -42,11 +47,12 @@ pub use watch::{components, follow};
 const NEWS: usize = 256;
 
 pub struct Registry {
-    config: Arc<Config>,
+    config: ArcSwap<Config>,
     bundled: &'static [Bundled],
     engine: Engine,
     cache: Cache,
-    database: Database,
+    doors: Doors,
+    policies: Policies,
     catalog: ArcSwap<Catalog>,
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
@@ -73,6 +79,7 @@ pub enum News {
 pub struct Places {
     pub cache: PathBuf,
     pub database: PathBuf,
+    pub workspaces: PathBuf,
 }
 
 impl Registry {
@@ -84,12 +91,15 @@ impl Registry {
     ) -> anyhow::Result<Arc<Self>> {
         let calls = config.server.concurrent_calls;
         let engine = Engine::new(calls, config.largest_memory())?;
+        let database = Database::at(&places.database);
+        let disk = Disk::at(&places.workspaces, database.clone());
         Ok(Arc::new(Self {
-            config: Arc::new(config),
+            config: ArcSwap::from_pointee(config),
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
-            database: Database::at(&places.database),
+            doors: Doors { database, disk, life: Life::default() },
+            policies: Policies::default(),
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
@@ -102,12 +112,22 @@ impl Registry {
         self.catalog.load_full()
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// What the operator wants at this moment.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
     }
 
     pub fn database(&self) -> &Database {
-        &self.database
+        &self.doors.database
+    }
+
+    pub fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// The policies of all plugins, as they count at each moment.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     pub fn listen(&self) -> broadcast::Receiver<News> {
@@ -122,7 +142,7 @@ impl Registry {
     /// Takes one of the places that calls have, all plugins together.
     pub fn admit(self: &Arc<Self>) -> Result<Admission, Error> {
         let admission = Admission(self.clone());
-        let most = self.config.server.concurrent_calls;
+        let most = self.config.load().server.concurrent_calls;
         if self.running.fetch_add(1, Ordering::Relaxed) >= most {
             return Err(Error::new(
                 Code::Limit,

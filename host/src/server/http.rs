@@ -1,4 +1,4 @@
-//! MCP over streamable HTTP at `/mcp`: who may come in, and how much of it.
+//! MCP over streamable HTTP, at `/mcp` unless the operator says otherwise: who may come in, and how much of it.
 
 use std::{
     convert::Infallible,
@@ -57,6 +57,7 @@ pub struct Address {
 struct Shared {
     service: Service,
     sessions: Sessions,
+    path: String,
     token: Option<String>,
 }
 
@@ -82,7 +83,7 @@ impl Address {
     }
 
     pub fn url(&self) -> anyhow::Result<String> {
-        Ok(format!("http://{}/mcp", self.listener.local_addr()?))
+        Ok(format!("http://{}{}", self.listener.local_addr()?, self.config.path))
     }
 
     pub fn has_token(&self) -> bool {
@@ -125,7 +126,7 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
     let config = address.service_config()?;
     let factory = move || Ok(server.for_another());
     let service = Service::new(factory, manager, config);
-    let shared = Arc::new(Shared { service, sessions, token: address.token });
+    let shared = Arc::new(Shared { service, sessions, path: address.config.path, token: address.token });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let place = places.clone().acquire_owned().await?;
@@ -166,8 +167,8 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
 
 impl Shared {
     async fn answer(&self, request: Request<Incoming>) -> Reply {
-        if request.uri().path() != "/mcp" {
-            return plain(StatusCode::NOT_FOUND, "there is only /mcp");
+        if request.uri().path() != self.path {
+            return plain(StatusCode::NOT_FOUND, "the endpoint is elsewhere; the host printed where");
         }
         if DECISIVE.iter().any(|name| request.headers().get_all(name).iter().count() > 1) {
             return plain(

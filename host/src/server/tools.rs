@@ -29,7 +29,8 @@ impl Server {
     pub(super) fn tools(&self) -> ListToolsResult {
         let catalog = self.registry.catalog();
         let mut tools: Vec<_> = catalog.tools.values().map(|tool| convert::tool(tool)).collect();
-        let server = &self.registry.config().server;
+        let config = self.registry.config();
+        let server = &config.server;
         if server.meta_tools {
             tools.extend(meta::tools(server.read_only));
             tools.sort_by(|one, other| one.name.cmp(&other.name));

@@ -1,0 +1,107 @@
+//! `processes`: programs that run in containers, and what they print.
+
+use std::time::Duration;
+
+use wasmtime::component::Resource;
+
+use super::{
+    CallState,
+    bindings::windlass::plugin::processes as wit,
+    containers::Container,
+};
+use crate::{
+    error::Result,
+    inside,
+    policy::NewProcess,
+};
+
+/// Where a program starts if nobody says where.
+const WORKSPACE: &str = "/workspace";
+/// The most that is handed over at once.
+const LARGEST_READ: u32 = 8 << 20;
+/// Who wants to wait longer asks again.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// A process that belongs to the plugin: that was proven when the handle was made.
+pub struct Process(String);
+
+impl wit::Host for CallState {
+    async fn running(&mut self) -> Result<Vec<wit::Info>> {
+        let named = self.policy.approve_looking(String::new())?;
+        let rooms = self.doors.life.rooms().await?;
+        Ok(rooms.inside().running(named.owner()).into_iter().map(info).collect())
+    }
+}
+
+impl wit::HostProcess for CallState {
+    async fn start(
+        &mut self,
+        container: Resource<Container>,
+        spec: wit::Spec,
+    ) -> Result<Resource<Process>> {
+        let entry = self.table.get(&container)?.0.clone();
+        let process = self.policy.approve_process(asked(spec))?;
+        let id = self.doors.life.rooms().await?.run(&entry, process, &self.secrets).await?;
+        Ok(self.table.push(Process(id))?)
+    }
+
+    async fn open(&mut self, id: String) -> Result<Resource<Process>> {
+        let named = self.policy.approve_looking(id.clone())?;
+        self.doors.life.rooms().await?.inside().find(&named)?;
+        Ok(self.table.push(Process(id))?)
+    }
+
+    async fn info(&mut self, process: Resource<Process>) -> Result<wit::Info> {
+        let id = self.table.get(&process)?.0.clone();
+        Ok(info(self.doors.life.rooms().await?.inside().info(&id)?))
+    }
+
+    async fn read(
+        &mut self,
+        process: Resource<Process>,
+        after: u64,
+        most: u32,
+        wait_ms: u32,
+    ) -> Result<wit::Output> {
+        let id = self.table.get(&process)?.0.clone();
+        let wait = Duration::from_millis(wait_ms.into()).min(LONGEST_WAIT);
+        let most = most.min(LARGEST_READ) as usize;
+        let read = self.doors.life.rooms().await?.inside().read(&id, after, most, wait).await?;
+        Ok(wit::Output {
+            chunks: read.chunks.into_iter().map(chunk).collect(),
+            dropped: read.dropped,
+            state: state(read.state),
+            complete: read.complete,
+        })
+    }
+
+    async fn signal(&mut self, process: Resource<Process>, number: u8) -> Result<()> {
+        let id = self.table.get(&process)?.0.clone();
+        self.policy.approve_changing(id.clone())?;
+        self.doors.life.rooms().await?.inside().signal(&id, i32::from(number)).await
+    }
+
+    async fn cancel(&mut self, process: Resource<Process>) -> Result<()> {
+        let id = self.table.get(&process)?.0.clone();
+        self.policy.approve_changing(id.clone())?;
+        self.doors.life.rooms().await?.inside().cancel(&id).await
+    }
+
+    async fn drop(&mut self, process: Resource<Process>) -> wasmtime::Result<()> {
+        self.table.delete(process)?;
+        Ok(())
+    }
+}
+
+fn asked(spec: wit::Spec) -> NewProcess {
+    NewProcess {
+        command: spec.command,
+        env: spec.env,
+        cwd: spec.cwd.unwrap_or_else(|| WORKSPACE.to_owned()),
+        stdin: spec.stdin,
+        terminal: spec.terminal.map(|terminal| (terminal.rows, terminal.columns)),
+        timeout_ms: spec.timeout_ms,
+        root: spec.root,
+        key: spec.key,
+    }
+}

@@ -1,0 +1,148 @@
+//! Ending what has outlived its time, and ending in order when the host ends.
+
+use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Entry, Phase, Rooms, now, told};
+use crate::error::Result;
+
+/// How often it is looked for what has outlived its time.
+const ROUND: Duration = Duration::from_secs(60 * 60);
+/// How soon after the start, and after a round that failed, the next one comes.
+const RETRY: Duration = Duration::from_secs(60);
+/// How long results of processes are kept.
+const RESULTS_MS: u64 = 24 * 60 * 60 * 1000;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long the processes of one container may take to end, in seconds.
+const GRACE_S: u32 = 10;
+
+/// What was removed.
+#[derive(Debug, Default)]
+pub struct Collected {
+    pub containers: u32,
+    pub processes: u32,
+    pub workspaces: u32,
+}
+
+impl Rooms {
+    /// Looks after everything until the host ends.
+    pub async fn look_after(self: Arc<Self>) {
+        let mut next = Instant::now();
+        loop {
+            if Instant::now() >= next {
+                next = Instant::now() + if self.round().await { ROUND } else { RETRY };
+            }
+            self.end_expired().await;
+            let expiry = self.next_expiry().map_or(ROUND, |at| Duration::from_millis(at.saturating_sub(now())));
+            let wait = next.saturating_duration_since(Instant::now()).min(expiry);
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.tick.notified() => {}
+            }
+        }
+    }
+
+    /// One round. Says whether all of it could be done.
+    async fn round(self: &Arc<Self>) -> bool {
+        let reconciled = match self.reconcile(None).await {
+            Ok(reconciled) => reconciled,
+            Err(failure) => {
+                tracing::warn!("containers are not looked after: {:#}", told(failure));
+                return false;
+            }
+        };
+        for error in &reconciled.errors {
+            tracing::warn!("reconciling: {error}");
+        }
+        if let Err(failure) = self.disk.sweep().await {
+            tracing::warn!("leftovers of workspaces stay: {:#}", told(failure));
+        }
+        let collected = self.collect(None).await;
+        self.refill();
+        // What was being made when a host ended may still come.
+        let waits = self.all().iter().any(|it| matches!(it.record().phase, Phase::Removing { .. }));
+        reconciled.errors.is_empty() && collected.is_ok() && !waits
+    }
+
+    /// Removes what has outlived its time: of one plugin, or of all.
+    pub async fn collect(&self, owner: Option<&str>) -> Result<Collected> {
+        let mut collected = Collected::default();
+        let unseen = u64::from(self.config.unused_days) * DAY_MS;
+        for entry in self.all() {
+            let record = entry.current();
+            let theirs = owner.is_none_or(|owner| record.owner == owner);
+            let unused = !record.persistent && now() > record.used + unseen;
+            let busy = self.inside.running_in(&record.id) > 0;
+            if !theirs || !(record.has_expired(now()) || unused && !busy) {
+                continue;
+            }
+            let workspace = !record.persistent;
+            self.remove(&entry, GRACE_S, workspace).await?;
+            collected.containers += 1;
+            collected.workspaces += u32::from(workspace && record.own_workspace);
+        }
+        collected.processes = self.inside.forget_before(owner, now().saturating_sub(RESULTS_MS)).await?;
+        Ok(collected)
+    }
+
+    async fn end_expired(&self) {
+        for entry in self.all() {
+            let record = entry.current();
+            if !record.has_expired(now()) {
+                continue;
+            }
+            tracing::info!(container = record.id, "its time to live is over");
+            if let Err(failure) = self.remove(&entry, GRACE_S, !record.persistent).await {
+                tracing::warn!(container = record.id, "it is not removed: {:#}", told(failure));
+                // Without an engine it would be tried at once, again and again.
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+
+    fn next_expiry(&self) -> Option<u64> {
+        let expiry = |entry: &Arc<Entry>| {
+            let record = entry.record();
+            Some(record.created + u64::from(record.ttl_s?) * 1000)
+        };
+        self.all().iter().filter_map(expiry).min()
+    }
+
+    /// Ends in order: nothing is started any more, what runs may finish for a while, and containers that are not
+    /// persistent are stopped. Doing it twice is doing it once.
+    pub async fn drain(&self) {
+        if self.ending.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let transient: Vec<_> = self
+            .all()
+            .into_iter()
+            .filter(|entry| {
+                let record = entry.record();
+                !record.persistent && record.phase == Phase::Running
+            })
+            .collect();
+        let ids: Vec<_> = transient.iter().map(|entry| entry.id.clone()).collect();
+        let grace = Duration::from_secs(self.config.drain_grace_s);
+        if timeout(grace, self.inside.idle(&ids)).await.is_err() {
+            tracing::warn!("processes that still run are ended");
+        }
+        let stopped = join_all(transient.iter().map(|entry| self.stop(entry, GRACE_S))).await;
+        for failure in stopped.into_iter().filter_map(Result::err) {
+            tracing::warn!("a container is not stopped: {:#}", told(failure));
+        }
+        self.remember_use().await;
+    }
+
+    /// Writes down when each container was last used.
+    async fn remember_use(&self) {
+        for entry in self.all() {
+            let used = entry.used.load(Ordering::Relaxed);
+            if used != entry.record().used {
+                let _ = self.write(&entry, |_| {}).await;
+            }
+        }
+    }
+}

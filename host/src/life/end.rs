@@ -1,0 +1,63 @@
+//! Ending a container: stopped, or removed with all that belongs to it.
+
+use std::sync::Arc;
+
+use super::{CONTAINERS, Entry, Phase, Rooms, now};
+use crate::error::{Result, unavailable};
+
+impl Rooms {
+    /// Ends its processes and stops it. It starts again when it is used.
+    pub async fn stop(&self, entry: &Arc<Entry>, grace_s: u32) -> Result<()> {
+        let _turn = entry.turn.lock().await;
+        if let Some(ours) = self.docker.find(&entry.id).await? {
+            self.docker.stop(&ours, grace_s).await?;
+        }
+        self.inside.distrust(&entry.id).await;
+        self.write(entry, |record| record.phase = Phase::Stopped).await
+    }
+
+    /// Removes it in a task of its own: a caller that goes away interrupts nothing half-way.
+    pub async fn remove_aside(
+        self: &Arc<Self>,
+        entry: &Arc<Entry>,
+        grace_s: u32,
+        workspace: bool,
+    ) -> Result<()> {
+        let (rooms, entry) = (self.clone(), entry.clone());
+        let removing =
+            self.inside.spawn(async move { rooms.remove(&entry, grace_s, workspace).await });
+        removing.await.map_err(|error| unavailable(format!("removing it failed: {error}")))?
+    }
+
+    /// Removes it. What was begun is remembered, and finished later where the engine does not answer.
+    pub async fn remove(&self, entry: &Arc<Entry>, grace_s: u32, workspace: bool) -> Result<()> {
+        let _turn = entry.turn.lock().await;
+        if !self.entries().contains_key(&entry.id) {
+            return Ok(());
+        }
+        let phase = Phase::Removing { since: now(), workspace };
+        self.write(entry, |record| record.phase = phase).await?;
+        if grace_s > 0
+            && let Some(ours) = self.docker.find(&entry.id).await?
+        {
+            self.docker.stop(&ours, grace_s).await?;
+        }
+        self.erase(entry, workspace).await
+    }
+
+    /// Removes whatever there is of it, down to its record. Every step may have been done before.
+    pub(super) async fn erase(&self, entry: &Arc<Entry>, workspace: bool) -> Result<()> {
+        if let Some(ours) = self.docker.find(&entry.id).await? {
+            self.docker.remove(&ours).await?;
+        }
+        self.inside.remove(&entry.id).await?;
+        let record = entry.current();
+        self.disk.release(&record.workspace);
+        if workspace && record.own_workspace && !record.workspace.is_empty() {
+            self.disk.destroy(&record.workspace).await?;
+        }
+        self.database.forget(CONTAINERS, &entry.id).await?;
+        self.entries().remove(&entry.id);
+        Ok(())
+    }
+}

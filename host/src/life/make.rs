@@ -1,0 +1,248 @@
+//! Making a container: what is asked for, or one that was made ahead.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
+
+use super::{Entry, Phase, Record, Rooms, now};
+use crate::{
+    capability::types::{Code, Error, Value},
+    docker::{Made, Picture},
+    error::{Failure, Result, limit, unavailable},
+    plugin::Progress,
+    policy::{Approved, NewContainer},
+    secrets::Secrets,
+};
+
+/// How long a supervisor may take to come. It is there in milliseconds, or never.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// Where programs inside find the way out.
+const PROXY: &str = "http://127.0.0.1:3128";
+/// What needs no way out.
+const NOT_PROXIED: &str = "localhost,127.0.0.1,::1";
+
+/// Who hears how far it is.
+pub type Listener = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// What there is when a container is asked for.
+enum Place {
+    /// Somebody asked with the same key before.
+    Same(Arc<Entry>),
+    /// It was made ahead.
+    Claimed(Arc<Entry>),
+    /// It has to be made, and nobody else will touch it meanwhile.
+    Free(Arc<Entry>, OwnedMutexGuard<()>),
+}
+
+/// Says that nobody waits any more, unless it was told otherwise.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Rooms {
+    /// Makes one, or gives the one that is meant. What has begun is finished, or undone where nobody waits for it.
+    pub async fn create(
+        self: &Arc<Self>,
+        wanted: Approved<NewContainer>,
+        secrets: Secrets,
+        listener: Listener,
+    ) -> Result<Arc<Entry>> {
+        let wanted = Arc::new(wanted);
+        loop {
+            if self.is_ending() {
+                return Err(unavailable("the host is ending: nothing is started any more"));
+            }
+            match self.place(&wanted)? {
+                Place::Same(entry) => {
+                    // Whoever is making it holds the turn. Where that failed, it is gone.
+                    drop(entry.turn.lock().await);
+                    if self.entries().contains_key(&entry.id) {
+                        return Ok(entry);
+                    }
+                }
+                Place::Claimed(entry) => {
+                    self.write(&entry, |_| {}).await?;
+                    self.refill();
+                    return Ok(entry);
+                }
+                Place::Free(entry, turn) => {
+                    return self.make_aside(entry, turn, wanted, secrets, listener).await;
+                }
+            }
+        }
+    }
+
+    /// Makes it in a task of its own: a caller that goes away interrupts nothing half-way.
+    async fn make_aside(
+        self: &Arc<Self>,
+        entry: Arc<Entry>,
+        turn: OwnedMutexGuard<()>,
+        wanted: Arc<Approved<NewContainer>>,
+        secrets: Secrets,
+        listener: Listener,
+    ) -> Result<Arc<Entry>> {
+        let alone = Arc::new(AtomicBool::new(false));
+        let waiting = Waiting(alone.clone());
+        let rooms = self.clone();
+        let making = self.inside.spawn(async move {
+            let made = rooms.make(&entry, &wanted, &secrets, &listener).await;
+            // Nobody learned its name, and nobody can ask for it again.
+            if made.is_ok() && alone.load(Ordering::Relaxed) && wanted.request().key.is_none() {
+                rooms.undo(&entry).await;
+            }
+            drop(turn);
+            made.map(|()| entry)
+        });
+        let made = making.await.map_err(|error| unavailable(format!("making it failed: {error}")))?;
+        std::mem::forget(waiting);
+        self.tick.notify_one();
+        made
+    }
+
+    /// Decides at one moment what a request means, so that of many alike one is made.
+    fn place(&self, wanted: &Approved<NewContainer>) -> Result<Place> {
+        let asked = wanted.request();
+        let mut entries = self.entries();
+        let mut of_owner = 0;
+        for entry in entries.values() {
+            let record = entry.record();
+            if record.owner != wanted.owner() || matches!(record.phase, Phase::Removing { .. }) {
+                continue;
+            }
+            of_owner += u32::from(!record.warm);
+            if asked.key.as_ref().is_some_and(|key| record.answers_to_key(key, now())) {
+                return Ok(Place::Same(entry.clone()));
+            }
+            if let Some(alias) = asked.alias.as_ref().filter(|_| record.alias == asked.alias) {
+                return Err(taken(alias));
+            }
+        }
+        let claimed = entries.values().find(|entry| entry.record().serves(wanted)).cloned();
+        if let Some(entry) = claimed {
+            entry.record().claim(wanted, now());
+            entry.touch();
+            return Ok(Place::Claimed(entry));
+        }
+        if of_owner >= asked.most {
+            return Err(limit(format!(
+                "there are {of_owner} containers already; remove one, or raise `plugins.{}.grants.containers.most`",
+                wanted.owner()
+            )));
+        }
+        let id = format!("c_{}", Uuid::new_v4());
+        let entry = Entry::new(Record::new(id.clone(), wanted, now()));
+        let Ok(turn) = entry.turn.clone().try_lock_owned() else {
+            return Err(crate::error::trap("nobody else knows a container that is being made"));
+        };
+        entries.insert(id, entry.clone());
+        Ok(Place::Free(entry, turn))
+    }
+
+    pub(super) async fn make(
+        &self,
+        entry: &Arc<Entry>,
+        wanted: &Approved<NewContainer>,
+        secrets: &Secrets,
+        listener: &Listener,
+    ) -> Result<()> {
+        let made = self.try_to_make(entry, wanted, secrets, listener).await;
+        if made.is_err() {
+            self.undo(entry).await;
+        }
+        made
+    }
+
+    async fn try_to_make(
+        &self,
+        entry: &Arc<Entry>,
+        wanted: &Approved<NewContainer>,
+        secrets: &Secrets,
+        listener: &Listener,
+    ) -> Result<()> {
+        let picture = self.docker.ensure_image(&wanted.request().image, &**listener).await?;
+        let env = environment(wanted, secrets, &self.policies)?;
+        if wanted.request().workspace.is_none() {
+            let workspace = self.disk.make(wanted.owner()).await?;
+            entry.record().workspace = workspace;
+        }
+        let workspace = entry.record().workspace.clone();
+        self.disk.hold(&workspace);
+        self.write(entry, |_| {}).await?;
+        let folder =
+            self.inside.prepare(wanted.owner(), &entry.id, wanted.request().offline).await?;
+        let made = Made {
+            id: entry.id.clone(),
+            workspace_id: workspace.clone(),
+            workspace: self.disk.root(&workspace)?,
+            folder,
+            env,
+            picture,
+        };
+        let ours = self.docker.create(wanted, &made).await?;
+        let pid = self.docker.start(&ours).await?;
+        self.inside.trust(&entry.id, pid);
+        self.inside.ready(&entry.id, PATIENCE).await?;
+        let engine_id = ours.engine_id().to_owned();
+        self.write(entry, |record| {
+            record.phase = Phase::Running;
+            record.engine_id = Some(engine_id);
+        })
+        .await
+    }
+
+    /// Removes what there is of a container that was not made.
+    async fn undo(&self, entry: &Arc<Entry>) {
+        if let Err(failure) = self.erase(entry, true).await {
+            tracing::warn!(container = entry.id, "{:#}; it is tried again", super::told(failure));
+        }
+    }
+}
+
+/// The environment of a container. Only here values of secrets are put in place.
+fn environment(
+    wanted: &Approved<NewContainer>,
+    secrets: &Secrets,
+    policies: &crate::policy::Policies,
+) -> Result<Vec<String>> {
+    let asked = wanted.request();
+    let mut env = vec!["HOME=/tmp".to_owned()];
+    let has_egress =
+        policies.load().get(wanted.owner()).is_some_and(|policy| policy.has_egress());
+    if has_egress && !asked.offline {
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
+            env.push(format!("{name}={PROXY}"));
+        }
+        env.push(format!("NO_PROXY={NOT_PROXIED}"));
+        env.push(format!("no_proxy={NOT_PROXIED}"));
+    }
+    for (name, value) in &asked.env {
+        env.push(format!("{name}={}", plain(value, secrets)?));
+    }
+    Ok(env)
+}
+
+fn plain<'a>(value: &'a Value, secrets: &'a Secrets) -> Result<&'a str> {
+    match value {
+        Value::Plain(value) => Ok(value),
+        Value::Secret(name) => secrets.value(name).ok_or_else(|| {
+            let message = format!("there is no secret `{name}`: name it in the plugin's `secrets`");
+            Failure::Answer(Error::new(Code::NotFound, message))
+        }),
+    }
+}
+
+fn taken(alias: &str) -> Failure {
+    let error = Error {
+        details: Some(r#"{"error_code":"ALIAS_EXISTS"}"#.to_owned()),
+        ..Error::new(Code::Conflict, format!("Container with alias '{alias}' already exists"))
+    };
+    Failure::Answer(error)
+}

@@ -1,0 +1,176 @@
+//! Comparing what is recorded with what the engine has, and mending both.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Entry, Phase, Record, Rooms, now, told};
+use crate::{
+    docker::{Found, label},
+    error::{Failure, Result},
+};
+
+/// How long a container that was given up may still come into being: the engine goes on with what it was asked
+/// for, though the host that asked is gone.
+const AFTERMATH_MS: u64 = 60_000;
+
+/// What it came to.
+#[derive(Debug, Default)]
+pub struct Reconciled {
+    pub discovered: u32,
+    pub adopted: u32,
+    pub missing: u32,
+    pub orphaned: u32,
+    pub errors: Vec<String>,
+}
+
+impl Rooms {
+    /// Mends the records of one plugin's containers, or of all.
+    pub async fn reconcile(self: &Arc<Self>, owner: Option<&str>) -> Result<Reconciled> {
+        let mut found = self.found(owner).await?;
+        let mut sums =
+            Reconciled { discovered: u32::try_from(found.len()).unwrap_or(u32::MAX), ..Default::default() };
+        for entry in self.all() {
+            if owner.is_some_and(|owner| entry.record().owner != owner) {
+                continue;
+            }
+            let there = found.remove(&entry.id);
+            // Somebody is making it, starting it or ending it at this moment, and knows better.
+            let Ok(_turn) = entry.turn.clone().try_lock_owned() else { continue };
+            let mended = self.mend(&entry, there, &mut sums).await;
+            sums.note(&entry.id, mended);
+        }
+        for (id, found) in found {
+            let taken = self.take_over(&id, &found, &mut sums).await;
+            sums.note(&id, taken);
+        }
+        Ok(sums)
+    }
+
+    async fn found(&self, owner: Option<&str>) -> Result<BTreeMap<String, Found>> {
+        let mut found = BTreeMap::new();
+        for it in self.docker.ours().await? {
+            let is_theirs = owner.is_none_or(|owner| it.label(label::PLUGIN) == Some(owner));
+            if let Some(id) = it.label(label::ID).filter(|_| is_theirs) {
+                found.insert(id.to_owned(), it);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn mend(
+        &self,
+        entry: &Arc<Entry>,
+        found: Option<Found>,
+        sums: &mut Reconciled,
+    ) -> Result<()> {
+        let record = entry.current();
+        match (record.phase, found) {
+            (Phase::Making, _) => {
+                sums.orphaned += 1;
+                let phase = Phase::Removing { since: now(), workspace: true };
+                self.write(entry, |record| record.phase = phase).await?;
+                self.clear(entry).await
+            }
+            (Phase::Removing { since, workspace }, found) => {
+                if found.is_some() {
+                    sums.orphaned += 1;
+                    self.clear(entry).await?;
+                }
+                if now() < since + AFTERMATH_MS {
+                    return Ok(());
+                }
+                self.erase(entry, workspace).await
+            }
+            (Phase::Running | Phase::Stopped, Some(found)) if found.running => {
+                self.inside.prepare(&record.owner, &record.id, record.offline).await?;
+                self.inside.trust(&record.id, found.pid);
+                if record.phase == Phase::Running {
+                    return Ok(());
+                }
+                self.write(entry, |record| record.phase = Phase::Running).await
+            }
+            (phase, found) => {
+                if found.is_none() && phase == Phase::Running {
+                    sums.missing += 1;
+                }
+                self.inside.distrust(&record.id).await;
+                if phase == Phase::Stopped {
+                    return Ok(());
+                }
+                self.write(entry, |record| record.phase = Phase::Stopped).await
+            }
+        }
+    }
+
+    /// Removes what there is of it but the record, which waits for what the engine may still make.
+    async fn clear(&self, entry: &Arc<Entry>) -> Result<()> {
+        if let Some(ours) = self.docker.find(&entry.id).await? {
+            self.docker.remove(&ours).await?;
+        }
+        self.inside.remove(&entry.id).await?;
+        let record = entry.current();
+        self.disk.release(&record.workspace);
+        let workspace = matches!(record.phase, Phase::Removing { workspace: true, .. });
+        if workspace && record.own_workspace && !record.workspace.is_empty() {
+            self.disk.destroy(&record.workspace).await?;
+        }
+        Ok(())
+    }
+
+    /// A container with our labels and without a record: the records were lost. It is kept where its workspace is.
+    async fn take_over(&self, id: &str, found: &Found, sums: &mut Reconciled) -> Result<()> {
+        let workspace = found.label(label::WORKSPACE).unwrap_or_default();
+        let owner = found.label(label::PLUGIN).unwrap_or_default();
+        let known = self.disk.adopt(workspace, owner).await?;
+        let Some(record) = Record::of_labels(id, found).filter(|_| known) else {
+            sums.orphaned += 1;
+            if let Some(ours) = self.docker.find(id).await? {
+                self.docker.remove(&ours).await?;
+            }
+            return Ok(());
+        };
+        sums.adopted += 1;
+        self.disk.hold(&record.workspace);
+        let entry = Entry::new(record);
+        self.entries().insert(id.to_owned(), entry.clone());
+        self.mend(&entry, Some(found.clone()), sums).await
+    }
+}
+
+impl Reconciled {
+    fn note(&mut self, id: &str, outcome: Result<(), Failure>) {
+        if let Err(failure) = outcome {
+            self.errors.push(format!("{id}: {:#}", told(failure)));
+        }
+    }
+}
+
+impl Record {
+    /// As much of a container as its labels say.
+    fn of_labels(id: &str, found: &Found) -> Option<Self> {
+        let text = |name: &str| found.label(name).map(str::to_owned);
+        let alias = text(label::ALIAS).filter(|alias| !alias.is_empty());
+        Some(Self {
+            id: id.to_owned(),
+            owner: text(label::PLUGIN)?,
+            alias,
+            image: text(label::IMAGE)?,
+            workspace: text(label::WORKSPACE)?,
+            own_workspace: true,
+            persistent: found.label(label::PERSISTENT) == Some("true"),
+            ttl_s: None,
+            key: None,
+            powers: Vec::new(),
+            // What it was allowed is not known any more.
+            offline: true,
+            memory_mib: 0,
+            cpus: 0.0,
+            pids: 0,
+            // Written down when it is mended.
+            phase: Phase::Stopped,
+            warm: false,
+            engine_id: Some(found.engine_id.clone()),
+            created: now(),
+            used: now(),
+        })
+    }
+}

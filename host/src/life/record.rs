@@ -1,0 +1,128 @@
+//! What the host remembers of a container.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::Power,
+    database::Kind,
+    policy::{Approved, NewContainer},
+};
+
+/// The records of containers in the database.
+pub const CONTAINERS: Kind = Kind("container");
+/// How long an idempotency key counts, in milliseconds.
+pub const KEY_LIFE_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// One container. It says what was asked for, so that a container can be judged when it is found again; values of
+/// secrets are only in the engine.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Record {
+    pub id: String,
+    pub owner: String,
+    pub alias: Option<String>,
+    pub image: String,
+    pub workspace: String,
+    /// Whether the workspace was made for this container.
+    pub own_workspace: bool,
+    pub persistent: bool,
+    pub ttl_s: Option<u32>,
+    pub key: Option<String>,
+    pub powers: Vec<Power>,
+    pub offline: bool,
+    pub memory_mib: u32,
+    pub cpus: f32,
+    pub pids: u32,
+    pub phase: Phase,
+    /// Made ahead, and nobody's until somebody asks for one like it.
+    pub warm: bool,
+    pub engine_id: Option<String>,
+    /// Milliseconds since 1970.
+    pub created: u64,
+    pub used: u64,
+}
+
+/// How far a container is. What the engine says counts more.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The engine may have it or not: whoever made it was interrupted, if it is not this process.
+    Making,
+    Running,
+    Stopped,
+    /// It has to go, and the engine may still have it.
+    Removing {
+        /// Since when. Milliseconds since 1970.
+        since: u64,
+        workspace: bool,
+    },
+}
+
+impl Record {
+    /// A container that is about to be made.
+    pub fn new(id: String, wanted: &Approved<NewContainer>, now: u64) -> Self {
+        let NewContainer { image, alias, workspace, powers, .. } = wanted.request();
+        let asked = wanted.request();
+        Self {
+            id,
+            owner: wanted.owner().to_owned(),
+            alias: alias.clone(),
+            image: image.name.clone(),
+            workspace: workspace.clone().unwrap_or_default(),
+            own_workspace: workspace.is_none(),
+            persistent: asked.persistent,
+            ttl_s: asked.ttl_s,
+            key: asked.key.clone(),
+            powers: powers.clone(),
+            offline: asked.offline,
+            memory_mib: asked.memory_mib,
+            cpus: asked.cpus,
+            pids: asked.pids,
+            phase: Phase::Making,
+            warm: false,
+            engine_id: None,
+            created: now,
+            used: now,
+        }
+    }
+
+    /// Whether its time is over.
+    pub fn has_expired(&self, now: u64) -> bool {
+        self.ttl_s.is_some_and(|ttl| now >= self.created + u64::from(ttl) * 1000)
+    }
+
+    /// Whether whoever asks with this key means this one.
+    pub fn answers_to_key(&self, key: &str, now: u64) -> bool {
+        self.key.as_deref() == Some(key) && now < self.created + KEY_LIFE_MS
+    }
+
+    /// Whether the plugin sees it.
+    pub fn is_visible(&self) -> bool {
+        !self.warm && !matches!(self.phase, Phase::Removing { .. })
+    }
+
+    /// Whether a container made ahead is what is wanted.
+    pub fn serves(&self, wanted: &Approved<NewContainer>) -> bool {
+        let asked = wanted.request();
+        self.warm
+            && self.phase == Phase::Running
+            && self.owner == wanted.owner()
+            && self.image == asked.image.name
+            && asked.workspace.is_none()
+            && asked.env.is_empty()
+            && self.powers == asked.powers
+            && self.offline == asked.offline
+            && (self.memory_mib, self.pids) == (asked.memory_mib, asked.pids)
+            && self.cpus.to_bits() == asked.cpus.to_bits()
+    }
+
+    /// Makes a container that was made ahead somebody's.
+    pub fn claim(&mut self, wanted: &Approved<NewContainer>, now: u64) {
+        let asked = wanted.request();
+        self.warm = false;
+        self.alias.clone_from(&asked.alias);
+        self.key.clone_from(&asked.key);
+        self.persistent = asked.persistent;
+        self.ttl_s = asked.ttl_s;
+        (self.created, self.used) = (now, now);
+    }
+}
