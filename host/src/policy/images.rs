@@ -1,18 +1,370 @@
 //! Which images containers may be made from.
 
 use super::Policy;
-use crate::{config::ContainersGrant, error::Result};
+use crate::{
+    capability::types::{Code, Error},
+    config::ContainersGrant,
+    error::{Failure, Result, invalid},
+};
+
+/// No engine takes a longer name.
+const LONGEST_NAME: usize = 255;
+const LONGEST_TAG: usize = 128;
+/// Where images come from that name no registry.
+const DEFAULT_REGISTRY: &str = "docker.io";
+/// Another name of the same.
+const INDEX: &str = "index.docker.io";
 
 /// An image's whole name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// `docker.io/library/python:3.12`, or with `@sha256:…`.
+    /// `docker.io/library/python:3.12`, or with `@sha256:…` and no tag: the digest says it all.
     pub name: String,
+}
+
+/// The parts of a name.
+#[derive(Debug)]
+struct Parts<'a> {
+    registry: &'a str,
+    repository: String,
+    tag: &'a str,
+    digest: Option<&'a str>,
 }
 
 impl Policy {
     /// The whole name of an image that may be used.
-    pub(super) fn image(&self, _grant: &ContainersGrant, name: &str) -> Result<Image> {
-        Ok(Image { name: name.to_owned() })
+    pub(super) fn image(&self, grant: &ContainersGrant, name: &str) -> Result<Image> {
+        let parts = Parts::read(name)?;
+        let registry = parts.registry;
+        if !grant.registries.iter().any(|allowed| matches(allowed, registry)) {
+            return Err(refused(format!(
+                "Registry '{registry}' is not in allow-list. Allowed registries: {}. \
+                 It would be with `{registry}` in `plugins.{}.grants.containers.registries`",
+                grant.registries.join(", "),
+                self.plugin
+            )));
+        }
+        let image = Image { name: parts.whole() };
+        if grant.pinned && parts.digest.is_none() {
+            return Err(refused(format!(
+                "not allowed: `plugins.{}.grants.containers.pinned` wants images by digest, `{}@sha256:…`",
+                self.plugin,
+                parts.unversioned()
+            )));
+        }
+        if !grant.images.is_empty() && !grant.images.iter().any(|it| parts.fits(it)) {
+            return Err(refused(format!(
+                "not allowed: `plugins.{}.grants.containers.images` has no `{}`",
+                self.plugin, image.name
+            )));
+        }
+        Ok(image)
+    }
+}
+
+impl<'a> Parts<'a> {
+    fn read(name: &'a str) -> Result<Self> {
+        let wrong = |why: &str| invalid(format!("`{}` is no image: {why}", name.escape_debug()));
+        if name.is_empty() || name.len() > LONGEST_NAME {
+            return Err(wrong(&format!("a name has 1 to {LONGEST_NAME} letters")));
+        }
+        let (rest, digest) = match name.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
+            None => (name, None),
+        };
+        if digest.is_some_and(|digest| !is_digest(digest)) {
+            return Err(wrong("behind `@` comes `sha256:` and 64 hexadecimal digits"));
+        }
+        let (registry, path) = split_registry(rest);
+        let (path, tag) = path.split_once(':').unwrap_or((path, "latest"));
+        if !is_registry(registry) {
+            return Err(wrong("the registry is `host` or `host:port` in small letters"));
+        }
+        if !is_tag(tag) {
+            return Err(wrong(&format!(
+                "a tag has letters, digits, `_`, `.` and `-`, at most {LONGEST_TAG}, and starts with none of the last two"
+            )));
+        }
+        if !path.split('/').all(is_component) || is_id(path) {
+            return Err(wrong(
+                "a repository has small letters and digits, with single `.`, `_`, `-` or `/` between them, and is no bare id",
+            ));
+        }
+        let repository = repository(registry, path);
+        let registry = if registry == INDEX { DEFAULT_REGISTRY } else { registry };
+        Ok(Self { registry, repository, tag, digest })
+    }
+
+    fn unversioned(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
+    fn whole(&self) -> String {
+        match self.digest {
+            Some(digest) => format!("{}@{digest}", self.unversioned()),
+            None => format!("{}:{}", self.unversioned(), self.tag),
+        }
+    }
+
+    /// Whether a line of a grant means this image. One without tag and digest means all of them.
+    fn fits(&self, line: &str) -> bool {
+        let (registry, path) = split_registry(line);
+        // A line may start with `*`, and then stands for registries too.
+        let whole = if line.starts_with('*') {
+            line.to_owned()
+        } else {
+            format!("{registry}/{}", repository(registry, path))
+        };
+        let versioned = path.contains([':', '@']);
+        matches(&whole, &self.whole()) || !versioned && matches(&whole, &self.unversioned())
+    }
+}
+
+fn refused(message: String) -> Failure {
+    Failure::Answer(Error {
+        details: Some(r#"{"error_code":"POLICY_DENIED"}"#.to_owned()),
+        ..Error::new(Code::Denied, message)
+    })
+}
+
+/// The first component is a registry if it looks like a host: `a/b` is none, `a.b/c`, `a:1/c` and `localhost/c` are.
+fn split_registry(name: &str) -> (&str, &str) {
+    match name.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
+        _ => (DEFAULT_REGISTRY, name),
+    }
+}
+
+/// The official images of the default registry stand in `library`.
+fn repository(registry: &str, path: &str) -> String {
+    if [DEFAULT_REGISTRY, INDEX].contains(&registry) && !path.contains('/') {
+        return format!("library/{path}");
+    }
+    path.to_owned()
+}
+
+fn is_digest(digest: &str) -> bool {
+    digest.strip_prefix("sha256:").is_some_and(is_id)
+}
+
+/// Engines take 64 digits for the id of an image.
+fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
+}
+
+fn is_registry(registry: &str) -> bool {
+    let (host, port) = registry.split_once(':').unwrap_or((registry, "0"));
+    let label = |label: &str| {
+        let fits = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
+        !label.is_empty()
+            && label.bytes().all(fits)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let digits = !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit());
+    host.split('.').all(label) && digits && port.parse::<u16>().is_ok()
+}
+
+fn is_tag(tag: &str) -> bool {
+    let word = |it: u8| it.is_ascii_alphanumeric() || it == b'_';
+    tag.len() <= LONGEST_TAG
+        && tag.bytes().next().is_some_and(word)
+        && tag.bytes().all(|it| word(it) || it == b'.' || it == b'-')
+}
+
+/// Words of small letters and digits, with `.`, `_`, `__` or any number of `-` between them.
+fn is_component(component: &str) -> bool {
+    let word = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+    let inner = component.starts_with(word) && component.ends_with(word);
+    let mut between = component.split(word).filter(|it| !it.is_empty());
+    inner && between.all(|it| [".", "_", "__"].contains(&it) || it.bytes().all(|it| it == b'-'))
+}
+
+/// Whether `text` is what `pattern` says, in which `*` stands for anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut rest) = text.strip_prefix(head) else { return false };
+    let mut pieces: Vec<&str> = tail.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        let Some((_, after)) = rest.split_once(piece) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Grants;
+
+    const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn ask(grant: ContainersGrant, name: &str) -> Result<Image> {
+        let grants = Grants { containers: Some(grant.clone()), ..Grants::default() };
+        Policy::new("devbench", grants).unwrap().image(&grant, name)
+    }
+
+    fn refusal(grant: ContainersGrant, name: &str) -> Error {
+        match ask(grant, name) {
+            Err(Failure::Answer(error)) => error,
+            other => panic!("{name} is not refused: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn names(name: &str, whole: &str) {
+        let grant = ContainersGrant { registries: vec!["*".to_owned()], ..Default::default() };
+        assert_eq!(ask(grant, name).unwrap().name, whole);
+    }
+
+    #[test]
+    fn a_name_is_made_whole() {
+        names("python", "docker.io/library/python:latest");
+        names("python:3.12-slim", "docker.io/library/python:3.12-slim");
+        names("a/b", "docker.io/a/b:latest");
+        names("docker.io/python:3", "docker.io/library/python:3");
+        names("index.docker.io/python", "docker.io/library/python:latest");
+        names("index.docker.io/a/b", "docker.io/a/b:latest");
+        names("ghcr.io/o/n/m:1", "ghcr.io/o/n/m:1");
+        names("localhost/x", "localhost/x:latest");
+        names("localhost:5000/x:1", "localhost:5000/x:1");
+        names("host:5000/a/b", "host:5000/a/b:latest");
+        names("127.0.0.1:5000/x", "127.0.0.1:5000/x:latest");
+        names("ghcr.io/a/b__c.d---e_f:v1.0_X", "ghcr.io/a/b__c.d---e_f:v1.0_X");
+        names(&format!("x@{DIGEST}"), &format!("docker.io/library/x@{DIGEST}"));
+        names(&format!("ghcr.io/a/b:1@{DIGEST}"), &format!("ghcr.io/a/b@{DIGEST}"));
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused_as_such() {
+        let long = "x".repeat(256);
+        let tag = format!("x:{}", "t".repeat(129));
+        for name in [
+            "",
+            "X",
+            "Python:3",
+            "a/B",
+            "GHCR.io/a/b",
+            "/x",
+            "x/",
+            "a//b",
+            "x:",
+            "x:.a",
+            "x:-a",
+            ":1",
+            "x@",
+            "x@sha256:12",
+            "x@md5:1",
+            "@",
+            "a b",
+            "x\n",
+            "x\0",
+            "x:1:2",
+            "../x",
+            "a/../b",
+            "a/./b",
+            "-x",
+            "x-",
+            "a..b/../c",
+            "http://x/y",
+            "https://ghcr.io/a/b",
+            "[::1]:5000/x",
+            "a.b:99999/x",
+            "a.b:/x",
+            "a.b:+1/x",
+            "a___b",
+            "x?y=1",
+            "x#1",
+            "x%2f",
+            "é",
+            "x\u{202e}y",
+            "-.b/x",
+            "a..b/x",
+            ".a/x",
+            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            &long,
+            &tag,
+        ] {
+            let error = refusal(ContainersGrant::default(), name);
+            assert_eq!(error.code, Code::Invalid, "{name:?}: {error:?}");
+            assert!(error.message.contains("is no image: "), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_registry_that_is_not_listed_is_refused_in_known_words() {
+        for name in ["evil.example.com/x", "evil.example.com/docker.io/library/x:1"] {
+            let error = refusal(ContainersGrant::default(), name);
+            assert_eq!(error.code, Code::Denied);
+            assert_eq!(error.details.as_deref(), Some(r#"{"error_code":"POLICY_DENIED"}"#));
+            assert_eq!(
+                error.message,
+                "Registry 'evil.example.com' is not in allow-list. Allowed registries: docker.io, ghcr.io. \
+                 It would be with `evil.example.com` in `plugins.devbench.grants.containers.registries`"
+            );
+        }
+        for name in ["localhost/x", "docker.io.evil.com/x", "docker.io:443/x", "evildocker.io/x"] {
+            assert_eq!(refusal(ContainersGrant::default(), name).code, Code::Denied, "{name}");
+        }
+    }
+
+    #[track_caller]
+    fn listed(line: &str, name: &str, allowed: bool) {
+        let grant = ContainersGrant { images: vec![line.to_owned()], ..Default::default() };
+        assert_eq!(ask(grant, name).is_ok(), allowed, "`{line}` and `{name}`");
+    }
+
+    #[test]
+    fn only_listed_images() {
+        listed("docker.io/library/python:3.12", "python:3.12", true);
+        listed("docker.io/library/python:3.12", "python:3.13", false);
+        listed("python:3.12", "python:3.12", true);
+        listed("alpine/git:2.47.2", "alpine/git:2.47.2", true);
+        listed("alpine/git:2.47.2", "alpine/git", false);
+        listed("docker.io/library/python", "python:3.13", true);
+        listed("docker.io/library/python", "pythonx:3.13", false);
+        listed("docker.io/library/python", &format!("python@{DIGEST}"), true);
+        listed("docker.io/library/python:*", "python:3.13", true);
+        listed("docker.io/library/python:3.*-slim", "python:3.13-slim", true);
+        listed("docker.io/library/python:3.*-slim", "python:3.13", false);
+        listed("docker.io/library/*", "python", true);
+        listed("docker.io/library/*", "evil/python", false);
+        listed("ghcr.io/*", "docker.io/ghcr/x", false);
+        listed("*/python:3.12", "python:3.12", true);
+        listed(&format!("docker.io/library/python@{DIGEST}"), &format!("python:3@{DIGEST}"), true);
+        listed(&format!("docker.io/library/python@{DIGEST}"), "python:3", false);
+        listed("*", "python", true);
+        let grant =
+            ContainersGrant { images: vec!["python:3.12".to_owned()], ..Default::default() };
+        let error = refusal(grant, "python:3.13");
+        assert_eq!(
+            error.message,
+            "not allowed: `plugins.devbench.grants.containers.images` has no `docker.io/library/python:3.13`"
+        );
+    }
+
+    #[test]
+    fn a_pin_is_asked_for() {
+        let grant = ContainersGrant { pinned: true, ..Default::default() };
+        assert!(ask(grant.clone(), &format!("python:3@{DIGEST}")).is_ok());
+        let error = refusal(grant, "python:3");
+        assert!(error.message.ends_with("`docker.io/library/python@sha256:…`"), "{error:?}");
+    }
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, text, fits) in [
+            ("a*a", "aa", true),
+            ("a*a", "a", false),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "acb", false),
+            ("*b", "ab", true),
+            ("a*", "b", false),
+            ("", "a", false),
+            ("**", "", true),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+        }
     }
 }

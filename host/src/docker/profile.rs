@@ -1,0 +1,167 @@
+//! The security profile of every container that the host makes, whoever asks.
+//!
+//! Each loosening is a `Power`, which the policy has approved. There is no way to ask for anything else.
+
+use std::{collections::HashMap, path::Path};
+
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
+    RestartPolicy, RestartPolicyNameEnum,
+};
+use rustix::process::{getegid, geteuid};
+use windlass_supervisor::protocol::{FOLDER, PROGRAM};
+
+use super::{Engine, Picture};
+use crate::{
+    config::Power,
+    policy::{Approved, NewContainer},
+};
+
+/// Where the workspace is.
+const WORKSPACE: &str = "/workspace";
+/// Whom programs run as where the host is root.
+const NOBODY_IN_PARTICULAR: &str = "1000:1000";
+/// The supervisor goes last when memory runs out. What it starts, it makes go first.
+const LAST_TO_GO: i64 = -500;
+
+pub(super) const INSTANCE: &str = "windlass.instance";
+pub(super) const ID: &str = "windlass.id";
+
+/// What the host has made for a container, and with it makes the container.
+#[derive(Debug)]
+pub struct Made<'a> {
+    pub id: &'a str,
+    pub workspace_id: &'a str,
+    pub workspace: &'a Path,
+    /// What is at `/.windlass`: the supervisor, and the host's socket.
+    pub folder: &'a Path,
+    /// `NAME=value`.
+    pub env: Vec<String>,
+    pub picture: &'a Picture,
+}
+
+/// All that the engine is told.
+pub(super) fn container(
+    container: &Approved<NewContainer>,
+    made: &Made<'_>,
+    engine: &Engine,
+    cores: Option<String>,
+    instance: &str,
+) -> ContainerCreateBody {
+    let wanted = container.request();
+    ContainerCreateBody {
+        // The id, since a name may lead elsewhere by now.
+        image: Some(made.picture.id.clone()),
+        entrypoint: Some(vec![format!("{FOLDER}/{PROGRAM}")]),
+        // Without this the image's command would become arguments of the supervisor.
+        cmd: Some(Vec::new()),
+        user: Some(user(wanted, made.picture, engine)),
+        working_dir: Some(WORKSPACE.to_owned()),
+        env: Some(made.env.clone()),
+        stop_signal: Some("SIGTERM".to_owned()),
+        labels: Some(labels(container, made, instance)),
+        // An image may bring one, and the engine would run it again and again.
+        healthcheck: Some(HealthConfig {
+            test: Some(vec!["NONE".to_owned()]),
+            ..HealthConfig::default()
+        }),
+        tty: Some(false),
+        open_stdin: Some(false),
+        host_config: Some(limits(wanted, made, engine, cores)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn limits(
+    wanted: &NewContainer,
+    made: &Made<'_>,
+    engine: &Engine,
+    cores: Option<String>,
+) -> HostConfig {
+    let memory = i64::from(wanted.memory_mib) << 20;
+    let has = |power| wanted.powers.contains(&power);
+    HostConfig {
+        mounts: Some(vec![bind(made.workspace, WORKSPACE, false), bind(made.folder, FOLDER, true)]),
+        // Engines make it `noexec` if nobody says otherwise, and installers run what they unpack. It counts as memory, so
+        // half of it is what the kernel would give as well.
+        tmpfs: Some(HashMap::from([(
+            "/tmp".to_owned(),
+            format!("rw,exec,nosuid,nodev,mode=1777,size={}", memory / 2),
+        )])),
+        readonly_rootfs: Some(!has(Power::WritableRoot)),
+        network_mode: Some(if has(Power::Bridge) { "bridge" } else { "none" }.to_owned()),
+        privileged: Some(false),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        ipc_mode: Some("private".to_owned()),
+        memory: Some(memory),
+        // The same, so that there is no swap.
+        memory_swap: Some(memory),
+        nano_cpus: Some(nanos(wanted.cpus)),
+        cpuset_cpus: cores,
+        pids_limit: Some(i64::from(wanted.pids)),
+        // Nobody without rights may put a process behind others.
+        oom_score_adj: (!engine.rootless).then_some(LAST_TO_GO),
+        // The supervisor reaps zombies and forwards signals, so the engine's own init would only stand between.
+        init: Some(false),
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        // Without it rootless Podman shows the user's files as root's.
+        userns_mode: (engine.rootless && engine.is_podman()).then(|| "keep-id".to_owned()),
+        ..HostConfig::default()
+    }
+}
+
+/// A mount, and not a bind: of those an engine makes the source when it is missing, as root. Neither way takes `nosuid` and
+/// `nodev` from Docker; what they would stop is stopped by no-new-privileges, and by no capability to make a device.
+fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(source.display().to_string()),
+        target: Some(target.to_owned()),
+        read_only: Some(read_only),
+        ..Mount::default()
+    }
+}
+
+/// Whoever can write the workspace together with the host, but not root.
+fn user(wanted: &NewContainer, picture: &Picture, engine: &Engine) -> String {
+    if wanted.powers.contains(&Power::ImageUser) {
+        return picture.user.clone().unwrap_or_else(|| "0:0".to_owned());
+    }
+    if geteuid().is_root() {
+        return NOBODY_IN_PARTICULAR.to_owned();
+    }
+    if engine.rootless && !engine.is_podman() {
+        // Rootless Docker knows the host's own user, who owns the workspace, as this and in no other way.
+        return "0:0".to_owned();
+    }
+    format!("{}:{}", geteuid().as_raw(), getegid().as_raw())
+}
+
+fn labels(
+    container: &Approved<NewContainer>,
+    made: &Made<'_>,
+    instance: &str,
+) -> HashMap<String, String> {
+    let wanted = container.request();
+    let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    HashMap::from([
+        label(INSTANCE, instance),
+        label(ID, made.id),
+        label("windlass.plugin", container.owner()),
+        label("windlass.workspace", made.workspace_id),
+        label("windlass.image", &wanted.image.name),
+        label("windlass.persistent", if wanted.persistent { "true" } else { "false" }),
+        // Also where there is none: an image has labels too, and they would show through.
+        label("windlass.alias", wanted.alias.as_deref().unwrap_or_default()),
+    ])
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the grant bounds it far below")]
+fn nanos(cpus: f32) -> i64 {
+    (f64::from(cpus) * 1e9).round() as i64
+}
