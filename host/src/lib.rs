@@ -10,6 +10,7 @@ pub mod capability;
 pub mod policy;
 pub mod database;
 pub mod web;
+pub mod inside;
 pub mod config;
 pub mod secrets;
 pub mod private;
