@@ -118,6 +118,20 @@ impl Database {
         .await
     }
 
+    /// Like [`Self::run`], for what has to survive the end of the host but not that of the machine: it does not wait for the disk.
+    async fn run_lightly<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run(move |connection| {
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            let done = work(connection);
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            done
+        })
+        .await
+    }
+
     /// Runs on a thread that may wait for the disk. What has begun is finished, whoever still waits for it.
     async fn run<T: Send + 'static>(
         &self,

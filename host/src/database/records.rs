@@ -1,6 +1,6 @@
 //! What the host itself remembers: containers, processes, workspaces. Read once at the start, written through after.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Database;
@@ -13,13 +13,24 @@ pub struct Kind(pub &'static str);
 impl Database {
     /// Writes a record, whatever was there.
     pub async fn keep(&self, kind: Kind, id: &str, record: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string(record).map_err(|error| {
-            unavailable(format!("the record `{id}` cannot be written: {error}"))
-        })?;
-        let (Kind(kind), id) = (kind, id.to_owned());
-        self.run(move |connection| {
-            let sql = "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3)";
-            connection.prepare_cached(sql)?.execute(params![kind, id, text]).map(drop)
+        self.run(writing(kind, id, record)?).await
+    }
+
+    /// The same, for many that come and go: it survives the end of the host, and not a loss of power.
+    pub async fn keep_lightly(&self, kind: Kind, id: &str, record: &impl Serialize) -> Result<()> {
+        self.run_lightly(writing(kind, id, record)?).await
+    }
+
+    /// Deletes records, and does not wait for the disk either.
+    pub async fn forget_lightly(&self, kind: Kind, ids: Vec<String>) -> Result<()> {
+        let Kind(kind) = kind;
+        self.run_lightly(move |connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let sql = "DELETE FROM records WHERE kind = ?1 AND id = ?2";
+            for id in ids {
+                transaction.prepare_cached(sql)?.execute(params![kind, id])?;
+            }
+            transaction.commit()
         })
         .await
     }
@@ -51,4 +62,18 @@ impl Database {
         };
         texts.iter().map(read).collect()
     }
+}
+
+fn writing(
+    Kind(kind): Kind,
+    id: &str,
+    record: &impl Serialize,
+) -> Result<impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static> {
+    let text = serde_json::to_string(record)
+        .map_err(|error| unavailable(format!("the record `{id}` cannot be written: {error}")))?;
+    let id = id.to_owned();
+    Ok(move |connection: &Connection| {
+        let sql = "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3)";
+        connection.prepare_cached(sql)?.execute(params![kind, id, text]).map(drop)
+    })
 }

@@ -3,6 +3,7 @@
 //! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
 
 mod containers;
+mod egress;
 mod images;
 mod network;
 mod store;
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub use containers::{AskedContainer, Named, NewContainer, NewProcess};
+pub use egress::{PROXY_PORT, Peer};
 pub use images::Image;
 pub use network::{Place, Target, is_private};
 pub use store::{Document, Page};
@@ -31,6 +33,7 @@ pub struct Policy {
     plugin: Arc<str>,
     grants: Arc<Grants>,
     places: Arc<[Place]>,
+    egress: Arc<egress::Egress>,
     tool: Option<ToolPromise>,
 }
 
@@ -52,7 +55,8 @@ impl Policy {
     /// The policy of a plugin. Fails where a grant cannot be understood, and says which.
     pub fn new(plugin: &str, grants: Grants) -> Result<Self, String> {
         let places = grants.http.iter().map(Place::new).collect::<Result<_, _>>()?;
-        Ok(Self { plugin: plugin.into(), grants: Arc::new(grants), places, tool: None })
+        let egress = Arc::new(egress::Egress::new(grants.containers.as_ref())?);
+        Ok(Self { plugin: plugin.into(), grants: Arc::new(grants), places, egress, tool: None })
     }
 
     /// The same policy for the call of one tool.

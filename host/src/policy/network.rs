@@ -28,7 +28,7 @@ pub struct Place {
 }
 
 #[derive(Clone, Debug)]
-enum Hosts {
+pub(super) enum Hosts {
     Every,
     Below(String),
     One(Host),
@@ -127,7 +127,7 @@ impl Place {
 
 impl Hosts {
     /// Reads `host[:port]`, and names the port that counts.
-    fn read(scheme: &str, text: &str) -> Result<(Self, Option<u16>), String> {
+    pub(super) fn read(scheme: &str, text: &str) -> Result<(Self, Option<u16>), String> {
         const WILDCARD: &str = "has a `*` in the wrong place: `*` is every host, `*.example.com` every name below `example.com`";
         let below = text.strip_prefix("*.");
         let every = text.strip_prefix('*').filter(|port| port.is_empty() || port.starts_with(':'));
@@ -148,7 +148,7 @@ impl Hosts {
         Ok((hosts, url.port_or_known_default()))
     }
 
-    fn contain(&self, host: &Host<&str>) -> bool {
+    pub(super) fn contain(&self, host: &Host<&str>) -> bool {
         match (self, host) {
             (Self::Every, _) => true,
             (Self::Below(name), Host::Domain(host)) => host

@@ -21,8 +21,8 @@ pub(super) struct Addresses {
 /// A name that leads nowhere else than to private addresses.
 #[derive(Debug)]
 pub(super) struct LeadsToPrivate {
-    name: String,
-    address: IpAddr,
+    pub(super) name: String,
+    pub(super) address: IpAddr,
 }
 
 impl Resolve for Addresses {

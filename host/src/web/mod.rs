@@ -4,6 +4,7 @@
 
 mod addresses;
 mod body;
+mod dial;
 mod mask;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
 };
 
 pub use body::Body;
+pub use dial::dial;
 
 use addresses::{Addresses, LeadsToPrivate};
 use mask::Mask;

@@ -1,0 +1,1 @@
+//! The spool under load, restarts and torn files.
