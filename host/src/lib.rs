@@ -1,6 +1,6 @@
 //! The host, in reading order: a command line is understood in `command`, a call comes in through `server`,
 //! finds its plugin in `registry`, runs in `plugin`, and reaches the world through `capability`, which asks
-//! `policy` and then acts through `database`, `web` or `docker`.
+//! `policy` and then acts through a door: `disk`, `database`, `web`, or `docker` and `inside`, which `life` joins.
 
 pub mod command;
 pub mod server;
@@ -14,7 +14,6 @@ pub mod inside;
 pub mod disk;
 pub mod database;
 pub mod web;
-pub mod docker;
 pub mod config;
 pub mod secrets;
 pub mod private;

@@ -110,7 +110,7 @@ impl Opening {
             state: self.state.directory()?,
             database: doors.database.clone(),
             disk: doors.disk.clone(),
-            policies: registry.policies().clone(),
+            owners: registry.owners().clone(),
             config: registry.config().containers.clone(),
             claim: Box::new(claim),
         });

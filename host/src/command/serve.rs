@@ -123,8 +123,8 @@ impl Serve {
 async fn look_after(registry: Arc<Registry>, state: PathBuf) {
     let mut news = registry.listen();
     let has_containers = || {
-        let policies = registry.policies().load();
-        policies.values().any(|policy| policy.grants().containers.is_some())
+        let owners = registry.owners().load();
+        owners.values().any(|owner| owner.policy.grants().containers.is_some())
     };
     while !has_containers() {
         if let Err(RecvError::Closed) = news.recv().await {

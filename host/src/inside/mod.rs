@@ -53,6 +53,7 @@ const PROCESSES: Kind = Kind("process");
 const WORKERS: usize = 2;
 
 /// What counts for a plugin at this moment.
+#[derive(Clone)]
 pub struct Owner {
     pub policy: Policy,
     pub secrets: Secrets,

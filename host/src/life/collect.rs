@@ -74,7 +74,7 @@ impl Rooms {
             let record = entry.current();
             let theirs = owner.is_none_or(|owner| record.owner == owner);
             let unused = !record.persistent && now() > record.used + unseen;
-            let busy = self.inside.running_in(&record.id) > 0;
+            let busy = !self.inside.running_in(&record.id).is_empty();
             if !theirs || !(record.has_expired(now()) || unused && !busy) {
                 continue;
             }
@@ -83,7 +83,11 @@ impl Rooms {
             collected.containers += 1;
             collected.workspaces += u32::from(workspace && record.own_workspace);
         }
-        collected.processes = self.inside.forget_before(owner, now().saturating_sub(RESULTS_MS)).await?;
+        let old = now().saturating_sub(RESULTS_MS);
+        collected.processes = match owner {
+            Some(owner) => self.inside.forget_of(owner, old).await?,
+            None => self.inside.forget_before(old).await?,
+        };
         Ok(collected)
     }
 

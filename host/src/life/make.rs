@@ -11,17 +11,15 @@ use uuid::Uuid;
 use super::{Entry, Phase, Record, Rooms, now};
 use crate::{
     capability::types::{Code, Error, Value},
-    docker::{Made, Picture},
+    docker::Made,
     error::{Failure, Result, limit, unavailable},
     plugin::Progress,
-    policy::{Approved, NewContainer},
+    policy::{Approved, NewContainer, PROXY_PORT},
     secrets::Secrets,
 };
 
 /// How long a supervisor may take to come. It is there in milliseconds, or never.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// Where programs inside find the way out.
-const PROXY: &str = "http://127.0.0.1:3128";
 /// What needs no way out.
 const NOT_PROXIED: &str = "localhost,127.0.0.1,::1";
 
@@ -167,24 +165,28 @@ impl Rooms {
         secrets: &Secrets,
         listener: &Listener,
     ) -> Result<()> {
-        let picture = self.docker.ensure_image(&wanted.request().image, &**listener).await?;
-        let env = environment(wanted, secrets, &self.policies)?;
+        let tell = |done: u64, total: u64, message: &str| {
+            let total = (total > 0).then_some(total as f64);
+            listener(Progress { done: done as f64, total, message: message.to_owned() });
+        };
+        let picture = self.docker.ensure_image(wanted, tell).await?;
+        let env = self.environment(wanted, secrets)?;
         if wanted.request().workspace.is_none() {
             let workspace = self.disk.make(wanted.owner()).await?;
             entry.record().workspace = workspace;
         }
         let workspace = entry.record().workspace.clone();
-        self.disk.hold(&workspace);
         self.write(entry, |_| {}).await?;
+        let root = self.disk.hold(&workspace).await?;
         let folder =
             self.inside.prepare(wanted.owner(), &entry.id, wanted.request().offline).await?;
         let made = Made {
-            id: entry.id.clone(),
-            workspace_id: workspace.clone(),
-            workspace: self.disk.root(&workspace)?,
-            folder,
+            id: &entry.id,
+            workspace_id: &workspace,
+            workspace: &root,
+            folder: &folder,
             env,
-            picture,
+            picture: &picture,
         };
         let ours = self.docker.create(wanted, &made).await?;
         let pid = self.docker.start(&ours).await?;
@@ -198,6 +200,30 @@ impl Rooms {
         .await
     }
 
+    /// The environment of a container. Only here values of secrets are put in place.
+    fn environment(
+        &self,
+        wanted: &Approved<NewContainer>,
+        secrets: &Secrets,
+    ) -> Result<Vec<String>> {
+        let asked = wanted.request();
+        let mut env = vec!["HOME=/tmp".to_owned()];
+        let owners = self.owners.load();
+        let ports = owners.get(wanted.owner()).map(|owner| owner.policy.egress_ports());
+        if !asked.offline && ports.is_some_and(|ports| ports.contains(&PROXY_PORT)) {
+            let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
+            for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
+                env.push(format!("{name}={proxy}"));
+            }
+            env.push(format!("NO_PROXY={NOT_PROXIED}"));
+            env.push(format!("no_proxy={NOT_PROXIED}"));
+        }
+        for (name, value) in &asked.env {
+            env.push(format!("{name}={}", plain(value, secrets)?));
+        }
+        Ok(env)
+    }
+
     /// Removes what there is of a container that was not made.
     async fn undo(&self, entry: &Arc<Entry>) {
         if let Err(failure) = self.erase(entry, true).await {
@@ -206,30 +232,7 @@ impl Rooms {
     }
 }
 
-/// The environment of a container. Only here values of secrets are put in place.
-fn environment(
-    wanted: &Approved<NewContainer>,
-    secrets: &Secrets,
-    policies: &crate::policy::Policies,
-) -> Result<Vec<String>> {
-    let asked = wanted.request();
-    let mut env = vec!["HOME=/tmp".to_owned()];
-    let has_egress =
-        policies.load().get(wanted.owner()).is_some_and(|policy| policy.has_egress());
-    if has_egress && !asked.offline {
-        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
-            env.push(format!("{name}={PROXY}"));
-        }
-        env.push(format!("NO_PROXY={NOT_PROXIED}"));
-        env.push(format!("no_proxy={NOT_PROXIED}"));
-    }
-    for (name, value) in &asked.env {
-        env.push(format!("{name}={}", plain(value, secrets)?));
-    }
-    Ok(env)
-}
-
-fn plain<'a>(value: &'a Value, secrets: &'a Secrets) -> Result<&'a str> {
+pub(super) fn plain<'a>(value: &'a Value, secrets: &'a Secrets) -> Result<&'a str> {
     match value {
         Value::Plain(value) => Ok(value),
         Value::Secret(name) => secrets.value(name).ok_or_else(|| {

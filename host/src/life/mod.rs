@@ -23,17 +23,19 @@ use std::{
 };
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::{
+    bundled::SUPERVISOR,
     capability::types::{Code, Error},
     config::ContainersConfig,
     database::Database,
     disk::Disk,
-    docker::Docker,
+    docker::{self, Docker},
     error::{Failure, Result, unavailable},
-    inside::Inside,
-    policy::{Approved, Named, Policies},
+    inside::{Inside, Owner},
+    policy::{Approved, Named},
 };
 
 pub use collect::Collected;
@@ -41,6 +43,9 @@ pub use make::Listener;
 pub use record::{CONTAINERS, Phase, Record};
 pub use reconcile::Reconciled;
 pub use visit::{Visit, visit};
+
+/// What counts for each plugin at this moment.
+pub type Owners = Arc<ArcSwap<BTreeMap<String, Owner>>>;
 
 /// The handle that every call has. Nothing is opened before it is needed.
 #[derive(Clone, Default)]
@@ -57,7 +62,7 @@ pub struct Places {
     pub state: PathBuf,
     pub database: Database,
     pub disk: Disk,
-    pub policies: Policies,
+    pub owners: Owners,
     pub config: ContainersConfig,
     /// Fails where another host has the state directory.
     pub claim: Box<dyn Fn() -> anyhow::Result<()> + Send + Sync>,
@@ -69,7 +74,7 @@ pub struct Rooms {
     inside: Inside,
     disk: Disk,
     database: Database,
-    policies: Policies,
+    owners: Owners,
     instance: String,
     config: ContainersConfig,
     entries: Mutex<BTreeMap<String, Arc<Entry>>>,
@@ -118,22 +123,26 @@ impl Rooms {
     async fn open(places: &Places) -> anyhow::Result<Self> {
         (places.claim)()?;
         let instance = instance(&places.state)?;
-        let policies = places.policies.clone();
+        let owners = places.owners.clone();
         let inside = Inside::new(
             &places.state.join("containers"),
             &places.state.join("results"),
+            SUPERVISOR,
             places.database.clone(),
-            Arc::new(move |plugin: &str| policies.load().get(plugin).cloned()),
-        )
-        .await?;
+            Arc::new(move |plugin: &str| owners.load().get(plugin).cloned()),
+        )?;
         let records: Vec<Record> = places.database.records(CONTAINERS).await.map_err(told)?;
         let entries = records.into_iter().map(|record| (record.id.clone(), Entry::new(record)));
         let rooms = Self {
-            docker: Docker::new(&instance),
+            docker: Docker::new(
+                docker::Places::from_environment(),
+                &instance,
+                docker::Credentials::from_environment()?,
+            ),
             inside,
             disk: places.disk.clone(),
             database: places.database.clone(),
-            policies: places.policies.clone(),
+            owners: places.owners.clone(),
             instance,
             config: places.config.clone(),
             entries: Mutex::new(entries.collect()),
@@ -142,7 +151,7 @@ impl Rooms {
             filling: tokio::sync::Mutex::default(),
         };
         for entry in rooms.all() {
-            rooms.disk.hold(&entry.record().workspace);
+            rooms.hold(&entry).await;
         }
         Ok(rooms)
     }
@@ -187,6 +196,14 @@ impl Rooms {
         records.retain(|record| record.owner == owner && record.is_visible());
         records.sort_by_key(|record| record.created);
         records
+    }
+
+    /// Keeps the workspace of a container from being destroyed under it.
+    async fn hold(&self, entry: &Entry) {
+        let workspace = entry.record().workspace.clone();
+        if let Err(failure) = self.disk.hold(&workspace).await {
+            tracing::warn!(container = entry.id, "its workspace: {:#}", told(failure));
+        }
     }
 
     fn all(&self) -> Vec<Arc<Entry>> {

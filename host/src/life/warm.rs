@@ -24,8 +24,8 @@ impl Rooms {
         self.inside.spawn(async move {
             // One at a time: whoever asked for a container just now comes first.
             let Ok(_turn) = rooms.filling.try_lock() else { return };
-            for policy in rooms.policies.load_full().values() {
-                rooms.fill(policy).await;
+            for owner in rooms.owners.load_full().values() {
+                rooms.fill(&owner.policy).await;
             }
         });
     }

@@ -22,6 +22,7 @@ use wasmtime::component::{Component, InstancePre};
 use crate::{
     capability::{CallState, Counters, Doors, Level, prompts, resources, tools, types::Error},
     config::Limits,
+    inside::Owner,
     policy::Policy,
     web::Web,
 };
@@ -117,8 +118,9 @@ impl Plugin {
         self.policy.plugin()
     }
 
-    pub fn policy(&self) -> &Policy {
-        &self.policy
+    /// What counts for its containers.
+    pub fn as_owner(&self) -> Owner {
+        Owner { policy: self.policy.clone(), secrets: self.settings.secrets.clone() }
     }
 
     pub fn limits(&self) -> Limits {

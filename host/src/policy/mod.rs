@@ -8,9 +8,7 @@ mod images;
 mod network;
 mod store;
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use arc_swap::ArcSwap;
+use std::sync::Arc;
 
 use crate::{
     capability::tools::Hints,
@@ -23,9 +21,6 @@ pub use egress::{PROXY_PORT, Peer};
 pub use images::Image;
 pub use network::{Place, Target, is_private};
 pub use store::{Document, Page};
-
-/// The policies of all plugins, as they count at this moment.
-pub type Policies = Arc<ArcSwap<BTreeMap<String, Policy>>>;
 
 /// What one plugin may do in one call.
 #[derive(Clone, Debug)]

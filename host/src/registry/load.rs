@@ -212,11 +212,11 @@ impl Registry {
 
     /// From here on calls find these plugins, and containers their policies.
     fn publish(&self, catalog: Catalog) {
-        let policy = |(name, plugin): (&String, &Arc<Plugin>)| (name.clone(), plugin.policy().clone());
-        self.policies.store(Arc::new(catalog.plugins.iter().map(policy).collect()));
+        let owner = |(name, plugin): (&String, &Arc<Plugin>)| (name.clone(), plugin.as_owner());
+        self.owners.store(Arc::new(catalog.plugins.iter().map(owner).collect()));
         self.catalog.store(Arc::new(catalog));
         if let Some(rooms) = self.doors.life.opened() {
-            rooms.inside().refresh();
+            self.owners.load().keys().for_each(|name| rooms.inside().refresh(name));
         }
     }
 

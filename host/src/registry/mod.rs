@@ -32,9 +32,8 @@ use crate::{
     config::Config,
     database::Database,
     disk::Disk,
-    life::Life,
+    life::{Life, Owners},
     plugin::{Cache, Change, Engine, Observer, Plugin},
-    policy::Policies,
 };
 
 pub use catalog::{Catalog, OfferedPrompt, OfferedTool, Visible};
@@ -52,7 +51,7 @@ pub struct Registry {
     engine: Engine,
     cache: Cache,
     doors: Doors,
-    policies: Policies,
+    owners: Owners,
     catalog: ArcSwap<Catalog>,
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
@@ -99,7 +98,7 @@ impl Registry {
             engine,
             cache: Cache::in_directory(&places.cache),
             doors: Doors { database, disk, life: Life::default() },
-            policies: Policies::default(),
+            owners: Owners::default(),
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
@@ -125,9 +124,9 @@ impl Registry {
         &self.doors
     }
 
-    /// The policies of all plugins, as they count at each moment.
-    pub fn policies(&self) -> &Policies {
-        &self.policies
+    /// What counts for each plugin at each moment.
+    pub fn owners(&self) -> &Owners {
+        &self.owners
     }
 
     pub fn listen(&self) -> broadcast::Receiver<News> {
