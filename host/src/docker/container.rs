@@ -71,16 +71,17 @@ impl Docker {
         container: &Approved<NewContainer>,
         made: &Made<'_>,
     ) -> Result<Ours> {
+        let engine = self.connection().await?.engine.clone();
         for path in [made.workspace, made.folder] {
-            check_source(path)?;
+            check_source(path, engine.local)?;
         }
-        let engine = self.engine().await?;
         let cpus = container.request().cpus;
         let cores = cores::choose(&engine, cpus, &self.shared.next_core);
         let body =
             |cores| profile::container(container, made, &engine, cores, &self.shared.instance);
         let mut answer = self.make(made.id, body(cores)).await?;
-        if answer.as_ref().is_err_and(|it| it.is(409)) {
+        // Docker says 409, Podman 500.
+        if answer.as_ref().is_err_and(|it| it.is(409) || it.says(&["already in use"])) {
             // A host before this one died between making it and noting that it has.
             let Some(left) = self.find(made.id).await? else {
                 return Err(conflict(format!(
@@ -262,13 +263,14 @@ fn name(id: &str) -> String {
     format!("windlass-{id}")
 }
 
-/// JSON holds no other paths, and what an engine would be told in its place is another directory.
-fn check_source(path: &Path) -> Result<()> {
-    if path.is_absolute() && path.to_str().is_some() {
+/// JSON holds no path that is no UTF-8: an engine would be told of another directory. And one that is missing, Podman makes.
+fn check_source(path: &Path, local: bool) -> Result<()> {
+    let wrong = if !path.is_absolute() || path.to_str().is_none() {
+        "the path of the state directory has to be absolute, and UTF-8"
+    } else if local && !path.is_dir() {
+        "it is no directory"
+    } else {
         return Ok(());
-    }
-    Err(unavailable(format!(
-        "`{}` cannot be mounted: the path of the state directory has to be absolute, and UTF-8",
-        path.display()
-    )))
+    };
+    Err(unavailable(format!("`{}` cannot be mounted: {wrong}", path.display())))
 }

@@ -60,13 +60,22 @@ mod tests {
     fn engine(cores: usize) -> Engine {
         let text = String::new;
         let (version, api, place) = (text(), text(), text());
-        Engine { kind: "docker", version, api, place, local: false, rootless: false, cores }
+        Engine {
+            kind: "docker",
+            version,
+            api,
+            place,
+            local: false,
+            rootless: false,
+            spares: false,
+            cores,
+        }
     }
 
     #[test]
     fn cores_go_round() {
         let next = AtomicUsize::new(0);
-        let mut choose = |cpus| choose(&engine(4), cpus, &next);
+        let choose = |cpus| choose(&engine(4), cpus, &next);
         assert_eq!(choose(1.0).as_deref(), Some("0"));
         assert_eq!(choose(1.5).as_deref(), Some("1,2"));
         assert_eq!(choose(1.2).as_deref(), Some("0,3"));

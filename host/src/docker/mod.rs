@@ -9,6 +9,7 @@ mod find;
 mod failure;
 mod credentials;
 mod cores;
+mod rights;
 mod profile;
 mod image;
 mod pull;
@@ -83,6 +84,8 @@ pub struct Engine {
     pub local: bool,
     /// It has no more rights than the user it runs as.
     pub rootless: bool,
+    /// It may put a process last for when memory runs out. Where it may not and is told to, no container starts.
+    pub spares: bool,
     /// How many processors it has.
     pub cores: usize,
 }
@@ -234,13 +237,15 @@ impl Connection {
         let components = version.components.unwrap_or_default();
         let is_podman = components.iter().any(|it| it.name.starts_with("Podman"));
         let options = info.security_options.unwrap_or_default();
+        let rootless = options.iter().any(|it| it.contains("name=rootless"));
         let engine = Engine {
             kind: if is_podman { "podman" } else { "docker" },
             version: version.version.unwrap_or_default(),
             api: client.client_version().to_string(),
             place: place.to_string(),
             local: place.is_local(),
-            rootless: options.iter().any(|it| it.contains("name=rootless")),
+            spares: !rootless && rights::may_spare(place).await,
+            rootless,
             cores: info.ncpu.and_then(|it| usize::try_from(it).ok()).unwrap_or(1).max(1),
         };
         let slow = client.clone().with_timeout(SLOW);

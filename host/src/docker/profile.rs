@@ -100,8 +100,7 @@ fn limits(
         nano_cpus: Some(nanos(wanted.cpus)),
         cpuset_cpus: cores,
         pids_limit: Some(i64::from(wanted.pids)),
-        // Nobody without rights may put a process behind others.
-        oom_score_adj: (!engine.rootless).then_some(LAST_TO_GO),
+        oom_score_adj: engine.spares.then_some(LAST_TO_GO),
         // The supervisor reaps zombies and forwards signals, so the engine's own init would only stand between.
         init: Some(false),
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),

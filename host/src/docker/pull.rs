@@ -118,13 +118,13 @@ async fn fetch(docker: &Docker, name: &str, sender: &Progress) -> Result<()> {
 
 /// Engines give a status of 404 or 500, or none at all in the middle of an answer, for the same things.
 fn explained(trouble: &Trouble, name: &str, registry: &str) -> Failure {
-    if trouble.says(&["not found", "manifest unknown", "no such image", "name unknown"])
+    if trouble.says(&["not found", "manifest unknown", "no such image", "name unknown", "http 404"])
         && !trouble.says(&["denied", "unauthorized"])
     {
         let message = format!("there is no image `{name}`: {trouble}");
         return Failure::Answer(Error::new(Code::NotFound, message));
     }
-    if trouble.says(&["denied", "unauthorized", "authentication", "forbidden"]) {
+    if trouble.says(&["denied", "unauthorized", "authentication", "credentials", "forbidden"]) {
         return denied(format!(
             "`{registry}` does not give out `{name}`: {trouble}; the name is wrong, or `MCP_DOCKER_CONFIG_JSON` needs credentials for `{registry}`"
         ));

@@ -2,6 +2,9 @@
 //!
 //! It mends nothing, and makes nothing but the cache of compiled plugins, which loading them fills.
 
+mod containers;
+mod machine;
+
 use std::{
     fs, io,
     os::unix::fs::MetadataExt as _,
@@ -12,31 +15,20 @@ use std::{
 use clap::Args;
 use rustix::{
     fs::{Access, FlockOperation, access, flock, statvfs},
-    process::{Resource, geteuid, getrlimit},
+    process::geteuid,
 };
 use serde::Serialize;
 
+use self::machine::{address_space, compiler, open_files, overcommit};
 use super::{Opening, output};
-use crate::{
-    bundled::Bundled,
-    plugin::{self, Engine},
-    registry::Registry,
-};
+use crate::{bundled::Bundled, registry::Registry};
 
 /// With less, a busy host soon cannot write.
 const LITTLE_SPACE: u64 = 100 << 20;
-/// Each client over HTTP and each request of a plugin takes one.
-const FEW_FILES: u64 = 1024;
 /// What others may do with a file.
 const OTHERS: u32 = 0o077;
 /// What others may write.
 const OTHERS_WRITE: u32 = 0o022;
-/// In this mode the system promises no more memory than it has.
-const STRICT_OVERCOMMIT: &str = "2";
-
-/// A component with one empty function: preamble, then a core module with a type, a function and its code.
-const SMALLEST: &[u8] = b"\0asm\x0d\0\x01\0\x01\x18\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x04\x01\x02\0\x0b";
-
 #[derive(Args)]
 pub(super) struct Doctor {
     #[command(flatten)]
@@ -70,6 +62,7 @@ impl Doctor {
         findings.push(cache(&self.opening.state.cache()?));
         findings.push(self.token()?);
         findings.extend([open_files(), address_space(), overcommit(), compiler()]);
+        findings.extend(containers::look().await);
         match self.opening.empty(bundled) {
             Ok(registry) => {
                 findings.push(ok("memory for all calls at once".to_owned()));
@@ -277,45 +270,6 @@ fn lock(file: &Path) -> Finding {
     warn(what, mend.to_owned())
 }
 
-fn open_files() -> Finding {
-    match getrlimit(Resource::Nofile).current {
-        Some(most) if most < FEW_FILES => {
-            warn(format!("open files: {most}"), format!("raise it: `ulimit -n {FEW_FILES}`"))
-        }
-        Some(most) => ok(format!("open files: {most}")),
-        None => ok("open files: as many as it takes".to_owned()),
-    }
-}
-
-fn address_space() -> Finding {
-    match getrlimit(Resource::As).current {
-        Some(most) => warn(
-            format!("address space: {} MiB", most >> 20),
-            "the memory of all calls is reserved at the start; `ulimit -v unlimited`, or lower server.concurrent_calls".to_owned(),
-        ),
-        None => ok("address space: unlimited".to_owned()),
-    }
-}
-
-fn overcommit() -> Finding {
-    let mode = fs::read_to_string("/proc/sys/vm/overcommit_memory").unwrap_or_default();
-    let what = "overcommit of memory".to_owned();
-    if mode.trim() == STRICT_OVERCOMMIT {
-        return warn(what, "the system promises no memory that it has not; `sysctl vm.overcommit_memory=0`, or lower server.concurrent_calls".to_owned());
-    }
-    ok(what)
-}
-
-/// Some systems forbid memory that was written to be run.
-fn compiler() -> Finding {
-    let what = "WebAssembly compiles".to_owned();
-    let compiled = Engine::portable().and_then(|engine| plugin::compile(&engine, SMALLEST));
-    match compiled {
-        Ok(_) => ok(what),
-        Err(error) => fail(what, &error),
-    }
-}
-
 /// The nearest directory that is there.
 fn existing(directory: &Path) -> PathBuf {
     let there = directory.ancestors().find(|it| it.is_dir() && !it.as_os_str().is_empty());
@@ -327,11 +281,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-
-    #[test]
-    fn the_smallest_component_compiles() {
-        assert!(compiler().state == State::Ok, "{}", compiler().text());
-    }
 
     #[test]
     fn a_directory_is_its_owners_alone() {
