@@ -11,7 +11,8 @@ use crate::{WRAPPED, error, error::About, place::Place};
 const ATTACHMENTS: &str = "attachments";
 /// Longer names are a mistake.
 const LONGEST_NAME: usize = 128;
-const PAGE: u32 = 1000;
+/// More than most containers have.
+const PAGE: u32 = 200;
 const DAY_MS: u64 = 86_400_000;
 
 /// Says that a client works with a container, and where its files are.

@@ -6,7 +6,7 @@ pub(crate) const SPAWNS: &str = "mcp_devbench_container_spawns_total";
 pub(crate) const EXECS: &str = "mcp_devbench_exec_total";
 pub(crate) const FILES: &str = "mcp_devbench_fs_operations_total";
 
-/// A container was made, of this image.
+/// A container of this image was asked for, and is there.
 pub(crate) fn spawned(image: &str) {
     add(SPAWNS, "image", image);
 }

@@ -10,14 +10,12 @@ use crate::error;
 /// Text that needs more than this many bytes of JSON for each of its own is shorter as base64.
 const LONGEST_ESCAPES: usize = 3;
 
-/// How bytes are written.
+// How bytes are written: as they are, or what is no text. The schemas are shorter without it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// As they are.
     #[default]
     #[serde(rename = "utf-8")]
     Utf8,
-    /// For what is no text.
     #[serde(rename = "base64")]
     Base64,
 }

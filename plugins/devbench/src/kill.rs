@@ -2,7 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use windlass_sdk::{Call, Hints, Result, Tool, containers::Removal};
+use windlass_sdk::{
+    Call, Hints, Result, Tool,
+    containers::Removal,
+    log::{self, Level},
+    workspaces::Workspace,
+};
 
 use crate::{WRAPPED, attach, error::About, place::Place};
 
@@ -17,7 +22,7 @@ pub(crate) struct Kill {
     /// Gives programs no time to end.
     #[serde(default)]
     force: bool,
-    /// Removes a persistent container's files too.
+    /// Removes a persistent container's files too. Without it, `spawn` takes them again by its `workspace_id`.
     #[serde(default)]
     remove_workspace: bool,
 }
@@ -39,11 +44,19 @@ impl Tool for Kill {
 
     fn run(self, _: &Call) -> Result<Killed> {
         let place = Place::of(&self.container_id)?;
-        let workspace = self.remove_workspace || !place.info.persistent;
-        let removal = Removal { grace_s: if self.force { 0 } else { GRACE_S }, workspace };
+        let removal = Removal {
+            grace_s: if self.force { 0 } else { GRACE_S },
+            workspace: self.remove_workspace || !place.info.persistent,
+        };
         place.container.remove(removal).map_err(|error| About::Container.of(error))?;
-        attach::detach_all(place.id()).map_err(|error| About::Host.of(error))?;
-        let container_id = place.info.id;
-        Ok(Killed { status: "stopped", container_id, workspace_removed: workspace })
+        // The container is gone, and that is the answer; what is left of attachments goes with the next collection.
+        if let Err(error) = attach::detach_all(&place.info.id) {
+            log::write(Level::Warn, &format!("its clients stay attached: {}", error.message));
+        }
+        Ok(Killed {
+            status: "stopped",
+            container_id: place.info.id,
+            workspace_removed: Workspace::open(&place.info.workspace).is_err(),
+        })
     }
 }

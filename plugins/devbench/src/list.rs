@@ -2,13 +2,18 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use windlass_sdk::{Call, Hints, Result, Tool};
+use windlass_sdk::{
+    Call, Hints, Result, Tool,
+    workspaces::{Page, Stat},
+};
 
 use crate::{WRAPPED, counters, entry::Entry, error::About, place};
 
 const LOOKS: Hints = Hints::READ_ONLY.union(Hints::IDEMPOTENT);
 /// The most that the host lists at once.
 const LARGEST_PAGE: u32 = 1000;
+/// As many bytes of paths as an answer holds, however they are escaped.
+const LONGEST_PATHS: usize = 512 << 10;
 
 /// Shows what is known of a file or directory of a container.
 #[derive(Deserialize, JsonSchema)]
@@ -75,9 +80,25 @@ impl Tool for FsList {
             .list(&self.path, self.recursive, &self.after, limit)
             .map_err(|error| About::File.of(error))?;
         counters::filed("list");
+        let page = fitting(page);
         let entries = page.entries.into_iter().map(Entry::from).collect();
         Ok(Listed { path: self.path, entries, next: page.next })
     }
+}
+
+/// As much of the page as an answer holds. The rest is the next page.
+fn fitting(mut page: Page) -> Page {
+    let mut total = 0;
+    let mut fits = |stat: &Stat| {
+        total += stat.path.len();
+        total <= LONGEST_PATHS
+    };
+    let kept = page.entries.iter().take_while(|&stat| fits(stat)).count().max(1);
+    if kept < page.entries.len() {
+        page.entries.truncate(kept);
+        page.next = page.entries.last().map(|stat| stat.path.clone());
+    }
+    page
 }
 
 fn root() -> String {
@@ -86,4 +107,33 @@ fn root() -> String {
 
 fn largest_page() -> u32 {
     LARGEST_PAGE
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_sdk::workspaces::Kind;
+
+    use super::*;
+
+    fn page(count: usize, length: usize, next: Option<&str>) -> Page {
+        let stat = |at: usize| Stat {
+            path: format!("{at:0length$}"),
+            kind: Kind::File,
+            size: 0,
+            mode: 0o644,
+            modified: 0,
+            etag: None,
+        };
+        Page { entries: (0..count).map(stat).collect(), next: next.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_page_of_long_paths_is_cut() {
+        let whole = fitting(page(1000, 100, Some("n")));
+        assert_eq!((whole.entries.len(), whole.next.as_deref()), (1000, Some("n")));
+        let cut = fitting(page(1000, 4096, None));
+        assert_eq!(cut.entries.len(), 128);
+        assert_eq!(cut.next.unwrap(), cut.entries.last().unwrap().path);
+        assert!(fitting(page(0, 1, None)).entries.is_empty());
+    }
 }

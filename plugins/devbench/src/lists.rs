@@ -13,6 +13,8 @@ use crate::{error::About, messages, time};
 const LOOKS: Hints = Hints::READ_ONLY.union(Hints::IDEMPOTENT);
 /// More programs than anybody looks through.
 const MOST_EXECS: usize = 100;
+/// As much of a command as a list shows.
+const LONGEST_COMMAND: usize = 2 << 10;
 
 /// Lists the containers, oldest first.
 #[derive(Deserialize, JsonSchema)]
@@ -54,6 +56,7 @@ pub(crate) struct Execs {
 struct Exec {
     exec_id: String,
     container_id: String,
+    /// A long one is cut, and ends with `…`.
     cmd: Vec<String>,
     as_root: bool,
     started_at: String,
@@ -111,10 +114,43 @@ impl From<processes::Info> for Exec {
         Self {
             exec_id: info.id,
             container_id: info.container,
-            cmd: info.command,
+            cmd: shortened(info.command),
             as_root: info.root,
             started_at: time::iso(info.started),
             status: messages::status(&info.state),
         }
+    }
+}
+
+/// The command, as far as a list shows it.
+fn shortened(command: Vec<String>) -> Vec<String> {
+    let mut room = LONGEST_COMMAND;
+    let mut shown = Vec::new();
+    for word in command {
+        let Some(left) = room.checked_sub(word.len() + 1) else {
+            let start = word.floor_char_boundary(room);
+            shown.push(format!("{}…", word.get(..start).unwrap_or_default()));
+            break;
+        };
+        room = left;
+        shown.push(word);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_is_cut() {
+        let command = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let short: Vec<String> = command(&["sh", "-c", "true"]);
+        assert_eq!(shortened(short.clone()), short);
+        let long = shortened(command(&["sh", "-c", &"ü".repeat(LONGEST_COMMAND), "x"]));
+        assert_eq!(long.len(), 3);
+        let cut = long.last().unwrap();
+        assert!(cut.ends_with("ü…") && cut.len() <= LONGEST_COMMAND + 3, "{}", cut.len());
+        assert!(shortened(vec![String::new(); 9999]).len() <= LONGEST_COMMAND + 1);
     }
 }

@@ -85,6 +85,12 @@ pub(crate) fn of_chunks(chunks: Vec<Chunk>, complete: bool) -> (Vec<Message>, bo
     (messages.collect(), kept == all)
 }
 
+/// Whether the very first chunk ends within a character whose rest is not there.
+pub(crate) fn begins_cut(chunks: &[Chunk]) -> bool {
+    let origin = chunks.first().map(|chunk| chunk.origin);
+    origin.is_some_and(|origin| first_of_unfinished(chunks, origin) == Some(0))
+}
+
 /// How many chunks, from the first on, end within no character. At least one, so that a poll gets on.
 fn whole(chunks: &[Chunk]) -> usize {
     let mut kept = chunks.len().min(MOST_MESSAGES);
@@ -273,6 +279,15 @@ mod tests {
         check(true, &[('o', b"a"), ('o', b"b\xc3")], &["a", "base64 YsM="], true);
         check(false, &[('o', b"b\xc3")], &["base64 YsM="], true);
         check(false, &[('o', b"b\xc3"), ('e', b"x")], &["base64 YsM=", "x"], true);
+    }
+
+    #[test]
+    fn what_begins_cut_is_worth_waiting_for() {
+        assert!(begins_cut(&chunks(&[('o', b"b\xc3")])));
+        assert!(begins_cut(&chunks(&[('o', b"b\xc3"), ('e', b"x")])));
+        assert!(!begins_cut(&chunks(&[('o', b"b\xc3"), ('o', b"\xa4")])));
+        assert!(!begins_cut(&chunks(&[('o', b"a"), ('o', b"b\xc3")])));
+        assert!(!begins_cut(&[]));
     }
 
     #[test]

@@ -17,8 +17,8 @@ use crate::{
 
 /// The counters, each with what it counts.
 const COUNTED: [(&str, &str); 3] = [
-    (SPAWNS, "Containers that were asked for and made"),
-    (EXECS, "Programs that were started, refused or cancelled"),
+    (SPAWNS, "Calls of spawn that succeeded"),
+    (EXECS, "Calls of exec_start and exec_cancel, by what came of them"),
     (FILES, "File operations that succeeded"),
 ];
 
@@ -92,10 +92,10 @@ mod tests {
             counter("another", &[], 1),
         ];
         let active = Active { containers: 3, attachments: 1, execs: 0 };
-        let expected = r#"# HELP mcp_devbench_container_spawns_total Containers that were asked for and made
+        let expected = r#"# HELP mcp_devbench_container_spawns_total Calls of spawn that succeeded
 # TYPE mcp_devbench_container_spawns_total counter
 mcp_devbench_container_spawns_total{image="a\"b\\c\n"} 2
-# HELP mcp_devbench_exec_total Programs that were started, refused or cancelled
+# HELP mcp_devbench_exec_total Calls of exec_start and exec_cancel, by what came of them
 # TYPE mcp_devbench_exec_total counter
 # HELP mcp_devbench_fs_operations_total File operations that succeeded
 # TYPE mcp_devbench_fs_operations_total counter

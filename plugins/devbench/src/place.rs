@@ -22,10 +22,6 @@ impl Place {
         let info = container.info().map_err(about)?;
         Ok(Self { container, info })
     }
-
-    pub(crate) fn id(&self) -> &str {
-        &self.info.id
-    }
 }
 
 /// The workspace of the container of this id or alias.

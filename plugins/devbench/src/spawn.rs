@@ -12,7 +12,7 @@ use windlass_sdk::{
 use crate::{WRAPPED, counters, error::About};
 
 /// Makes a container from an image and starts it. It runs as user 1000 without privileges, on a read-only root
-/// with a `/tmp`, and with a directory of its own at `/workspace`; fetching an image may take a while.
+/// with a `/tmp`, and with a directory at `/workspace`; fetching an image may take a while.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Spawn {
     /// Such as `python:3.12-slim`. It is fetched when it is missing.
@@ -26,6 +26,8 @@ pub(crate) struct Spawn {
     /// After how many seconds it is removed, whoever uses it.
     #[schemars(range(min = 1))]
     ttl_s: Option<u32>,
+    /// Mounts the files of an earlier container. Without it the container gets a directory of its own, empty.
+    workspace_id: Option<String>,
     /// A second call with the same key within 24 hours gets the same container.
     idempotency_key: Option<String>,
     /// Environment of every program in it.
@@ -68,6 +70,7 @@ impl Spawn {
         spec.persistent = self.persistent;
         spec.alias = self.alias;
         spec.ttl_s = self.ttl_s;
+        spec.workspace = self.workspace_id;
         spec.key = self.idempotency_key;
         self.env.into_iter().fold(spec, |spec, (name, value)| spec.env(name, value))
     }

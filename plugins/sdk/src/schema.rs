@@ -182,6 +182,12 @@ mod tests {
         assert_eq!(schema["if"], json!({"required": ["all"]}));
         assert_eq!(schema["else"], json!({"required": ["name"]}));
         assert_eq!(schema.get("required"), None);
+        let fits = |arguments: Value| jsonschema::is_valid(&schema, &arguments);
+        assert!(fits(json!({"name": "ann", "count": 1})));
+        assert!(fits(json!({"all": {"name": "ann"}})));
+        assert!(!fits(json!({"count": 1})));
+        assert!(!fits(json!({"name": "ann", "other": 1})));
+        assert!(!fits(json!({"all": "ann"})));
     }
 
     #[test]
