@@ -34,6 +34,9 @@ pub mod call;
 pub mod content;
 pub mod error;
 pub mod http;
+pub mod workspaces;
+pub mod containers;
+pub mod processes;
 pub mod prompt;
 pub mod resource;
 pub mod schema;
@@ -58,7 +61,7 @@ pub mod bindings {
 
 pub use bindings::{
     exports::windlass::plugin::tools::Hints,
-    windlass::plugin::{changes, clock, log, progress, random, types},
+    windlass::plugin::{changes, clock, log, metrics, progress, random, types},
 };
 pub use call::{Call, Form, Questions, Stop};
 pub use content::Content;

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     Call, Content, Error, Hints, Result, Stop,
@@ -18,6 +18,9 @@ pub trait Tool: DeserializeOwned + JsonSchema {
     const TITLE: Option<&'static str> = None;
     /// What a client may assume. The host holds the tool to it.
     const HINTS: Hints = Hints::empty();
+
+    /// A name under which all arguments may stand together: `{"input": {…}}`.
+    const WRAPPED_UNDER: Option<&'static str> = None;
 
     /// A struct becomes structured JSON, a string text, a [`Contents`] whatever it holds.
     type Output: Output;
@@ -69,7 +72,11 @@ impl Output for Contents {
 
 /// A tool as clients see it.
 pub fn describe<T: Tool>() -> Description {
-    let (derived, description) = schema::of_arguments::<T>();
+    let (mut derived, mut description) = schema::of_arguments::<T>();
+    if let Some(name) = T::WRAPPED_UNDER {
+        description.push_str(&required_as_text(&derived));
+        derived = schema::or_wrapped(derived, name);
+    }
     Description {
         name: T::NAME.to_owned(),
         title: T::TITLE.map(str::to_owned),
@@ -80,13 +87,92 @@ pub fn describe<T: Tool>() -> Description {
     }
 }
 
+/// A schema that takes wrapped arguments says less plainly what is required than models are used to.
+fn required_as_text(schema: &Value) -> String {
+    let names = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { String::new() } else { format!("\n\nRequired: {}.", names.join(", ")) }
+}
+
 /// Runs a tool as the host does.
 pub fn run<T: Tool>(request: Request) -> Result<Outcome, Error> {
-    let tool: T = serde_json::from_str(&request.arguments)?;
+    let tool: T = match T::WRAPPED_UNDER {
+        Some(name) if request.arguments.contains(name) => unwrapped(&request.arguments, name)?,
+        _ => serde_json::from_str(&request.arguments)?,
+    };
     let call = Call::new(request.config, request.client, request.answers);
     match tool.run(&call) {
         Ok(output) => output.into_done().map(Outcome::Done),
         Err(Stop::Ask(questions)) => Ok(Outcome::Ask(questions.into_inner())),
         Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// The host's check ends at the wrapping: what is inside is checked here.
+fn unwrapped<T: Tool>(arguments: &str, name: &str) -> Result<T, Error> {
+    let mut outer: Map<String, Value> = serde_json::from_str(arguments)?;
+    let Some(Value::Object(mut inner)) = outer.remove(name) else {
+        return Ok(serde_json::from_value(Value::Object(outer))?);
+    };
+    if let Some(beside) = outer.keys().next() {
+        let message =
+            format!("`{beside}` stands beside `{name}`: put all arguments into it, or none");
+        return Err(Error::invalid(message));
+    }
+    inner.retain(|_, value| !value.is_null());
+    let (schema, _) = schema::of_arguments::<T>();
+    if let Some(unknown) = inner.keys().find(|&key| schema["properties"].get(key).is_none()) {
+        return Err(Error::invalid(format!("`{}` has no argument `{unknown}`", T::NAME)));
+    }
+    Ok(serde_json::from_value(Value::Object(inner))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// Greets.
+    #[derive(Deserialize, JsonSchema)]
+    struct Greet {
+        name: String,
+        #[serde(default)]
+        loud: bool,
+    }
+
+    impl Tool for Greet {
+        const NAME: &'static str = "greet";
+        const WRAPPED_UNDER: Option<&'static str> = Some("input");
+        type Output = String;
+
+        fn run(self, _: &Call) -> Result<String> {
+            Ok(if self.loud { self.name.to_uppercase() } else { self.name })
+        }
+    }
+
+    #[track_caller]
+    fn check(arguments: &str, expected: Result<&str, &str>) {
+        let tool = unwrapped::<Greet>(arguments, "input").map(|greet| greet.run(&Call::default()));
+        let answer = tool.map(Result::unwrap).map_err(|error| error.message);
+        assert_eq!(answer.as_deref().map_err(String::as_str), expected);
+    }
+
+    #[test]
+    fn arguments_are_taken_flat_and_wrapped() {
+        check(r#"{"name": "input"}"#, Ok("input"));
+        check(r#"{"input": {"name": "ann", "loud": null}}"#, Ok("ann"));
+        check(r#"{"input": {"name": "ann", "loud": true}}"#, Ok("ANN"));
+        check(r#"{"input": {"nam": "ann"}}"#, Err("`greet` has no argument `nam`"));
+        check(r#"{"input": {}}"#, Err("missing field `name`"));
+        check(
+            r#"{"input": {"name": "a"}, "loud": true}"#,
+            Err("`loud` stands beside `input`: put all arguments into it, or none"),
+        );
+    }
+
+    #[test]
+    fn what_is_required_is_said_in_words_too() {
+        assert_eq!(describe::<Greet>().description, "Greets.\n\nRequired: `name`.");
     }
 }

@@ -1,0 +1,26 @@
+//! What is counted for `metrics`.
+
+use windlass_sdk::metrics::count;
+
+pub(crate) const SPAWNS: &str = "mcp_devbench_container_spawns_total";
+pub(crate) const EXECS: &str = "mcp_devbench_exec_total";
+pub(crate) const FILES: &str = "mcp_devbench_fs_operations_total";
+
+/// A container of this image was asked for, and is there.
+pub(crate) fn spawned(image: &str) {
+    add(SPAWNS, "image", image);
+}
+
+/// A process was started, refused or cancelled. Its container is no label: there is no end of containers.
+pub(crate) fn execed(status: &str) {
+    add(EXECS, "status", status);
+}
+
+/// A file operation succeeded.
+pub(crate) fn filed(operation: &str) {
+    add(FILES, "op_type", operation);
+}
+
+fn add(name: &str, label: &str, value: &str) {
+    count(name, &[(label.to_owned(), value.to_owned())], 1);
+}

@@ -1,0 +1,85 @@
+//! Containers to work in: made from images, with programs that run in them and files that stay.
+//!
+//! The tools are those of mcp-devbench, by name, arguments and results.
+
+mod spawn;
+mod attach;
+mod kill;
+mod exec;
+mod poll;
+mod messages;
+mod read;
+mod write;
+mod list;
+mod batch;
+mod archive;
+mod files;
+mod lists;
+mod health;
+mod metrics;
+mod upkeep;
+mod place;
+mod entry;
+mod encoding;
+mod mime;
+mod time;
+mod counters;
+mod error;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use archive::{FsExport, FsImport};
+use attach::Attach;
+use batch::FsBatch;
+use exec::{ExecCancel, ExecStart};
+use files::Files;
+use health::{Health, SystemStatus};
+use kill::Kill;
+use list::{FsList, FsStat};
+use lists::{ListContainers, ListExecs};
+use metrics::Metrics;
+use poll::ExecPoll;
+use read::FsRead;
+use spawn::Spawn;
+use upkeep::{GarbageCollect, Reconcile};
+use write::{FsDelete, FsWrite};
+
+/// Clients of mcp-devbench put all arguments under this name.
+const WRAPPED: Option<&str> = Some("input_data");
+
+/// What can be set.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    /// After how many days an attachment is forgotten. 7 where nothing is said.
+    transient_gc_days: Option<String>,
+}
+
+windlass_sdk::plugin! {
+    instructions: "`spawn` makes a container; its `container_id`, or its alias, is what the other tools take. \
+        Programs run without privileges on a read-only system: they write to `/workspace` and `/tmp`, and reach only \
+        hosts that the operator granted. `exec_start` starts a program and `exec_poll` reads its output, best with `wait_s`. \
+        The `fs_` tools work on `/workspace`, also while nothing runs; pass the `etag` that you read as `if_match_etag` \
+        to write only what nobody has changed meanwhile. `kill` removes a container when it is not needed any more.",
+    asks: include_str!("../grants.toml"),
+    config: Settings,
+    tools: [
+        Spawn, Attach, Kill, ExecStart, ExecPoll, ExecCancel, FsRead, FsWrite, FsDelete, FsStat, FsList, FsBatch,
+        FsExport, FsImport, ListContainers, ListExecs, Health, SystemStatus, Metrics, Reconcile, GarbageCollect,
+    ],
+    resources: Files,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_asked_for_is_what_is_granted_by_default() {
+        let defaults = include_str!("../defaults.toml");
+        let asked = include_str!("../grants.toml").lines();
+        for line in asked.filter(|line| !line.is_empty()) {
+            let line = line.replace("[containers]", "[grants.containers]");
+            assert!(defaults.lines().any(|default| default == line), "{line}");
+        }
+    }
+}

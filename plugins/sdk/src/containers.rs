@@ -1,0 +1,42 @@
+//! Containers: rooms in which programs run that nobody has to trust.
+
+use crate::types::Value;
+
+pub use crate::bindings::windlass::plugin::containers::{
+    Collected, Connection, Container, Engine, Info, Power, Reconciled, Removal, Spec, State,
+    collect, find_engine, list, reconcile,
+};
+
+impl Spec {
+    /// A transient container of this image, with a workspace of its own, and all that the profile gives.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            alias: None,
+            workspace: None,
+            persistent: false,
+            ttl_s: None,
+            key: None,
+            env: Vec::new(),
+            powers: Vec::new(),
+            offline: false,
+            memory_mib: None,
+            cpus: None,
+            pids: None,
+        }
+    }
+
+    /// Adds a variable to the environment of every process in it.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), Value::Plain(value.into())));
+        self
+    }
+
+    /// Adds a variable whose value the host puts in place.
+    #[must_use]
+    pub fn secret_env(mut self, name: impl Into<String>, secret: &str) -> Self {
+        self.env.push((name.into(), Value::Secret(secret.to_owned())));
+        self
+    }
+}
