@@ -10,6 +10,7 @@ mod log;
 mod progress;
 mod random;
 mod store;
+mod workspaces;
 mod wasi;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use crate::{
     config::Grants,
     database::Database,
+    disk::Disk,
     error::Failure,
     plugin::{Meter, Observer},
     policy::Policy,
@@ -32,7 +34,10 @@ pub mod bindings {
         world: "plugin",
         imports: { default: async | trappable },
         exports: { default: async },
-        with: { "windlass:plugin/http.body": crate::web::Body },
+        with: {
+            "windlass:plugin/http.body": crate::web::Body,
+            "windlass:plugin/workspaces.workspace": crate::disk::Workspace,
+        },
         trappable_error_type: { "windlass:plugin/types.error" => crate::error::Failure },
     });
 }
@@ -50,6 +55,7 @@ pub const CONTRACT: &str = "windlass:plugin@0.1.0";
 pub struct CallState {
     pub policy: Policy,
     pub database: Database,
+    pub disk: Disk,
     pub web: Web,
     pub table: ResourceTable,
     /// What the call has used of its allowances.
@@ -62,7 +68,9 @@ pub struct CallState {
 
 /// Links the capabilities that the grants name, and no other.
 pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasmtime::Result<()> {
-    use bindings::windlass::plugin::{changes, clock, http, log, progress, random, store};
+    use bindings::windlass::plugin::{
+        changes, clock, http, log, progress, random, store, workspaces,
+    };
 
     types::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     log::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
@@ -76,6 +84,9 @@ pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasm
     if !grants.http.is_empty() {
         http::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     }
+    if grants.workspaces.is_some() {
+        workspaces::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+    }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(linker)?;
     }
@@ -87,13 +98,18 @@ pub fn grant_for(interface: &str) -> Option<&'static str> {
     match interface {
         "store" => Some("store = true"),
         "http" => Some("http = [\"https://…\"]"),
+        "workspaces" => Some("workspaces = \"own\""),
         _ => None,
     }
 }
 
 /// Whether a function of the contract changes something that lasts.
 pub fn writes(interface: &str, function: &str) -> bool {
-    interface == "store" && matches!(function, "put" | "swap" | "delete")
+    match interface {
+        "store" => matches!(function, "put" | "swap" | "delete"),
+        "workspaces" => workspaces::WRITING.contains(&function),
+        _ => false,
+    }
 }
 
 /// Every failed capability passes here on its way back to the plugin.

@@ -70,7 +70,11 @@ impl Opening {
 
     /// A registry in which nothing is loaded yet.
     pub fn empty(&self, bundled: &'static [Bundled]) -> anyhow::Result<Arc<Registry>> {
-        let places = Places { cache: self.state.cache()?, database: self.state.database()? };
+        let places = Places {
+            cache: self.state.cache()?,
+            database: self.state.database()?,
+            workspaces: self.state.workspaces()?,
+        };
         Registry::new(self.config()?, &places, bundled)
     }
 

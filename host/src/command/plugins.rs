@@ -369,7 +369,10 @@ async fn try_check(registry: &Registry, file: &Path) -> anyhow::Result<Findings>
 
 /// Why it would not link even if all were granted.
 fn link(registry: &Registry, prepared: Prepared, settings: Settings) -> Option<String> {
-    prepared.link(settings, registry.database()).err().map(|error| format!("{error:#}"))
+    prepared
+        .link(settings, registry.database(), registry.disk())
+        .err()
+        .map(|error| format!("{error:#}"))
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {

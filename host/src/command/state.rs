@@ -48,6 +48,11 @@ impl State {
         Ok(self.directory()?.join("windlass.db"))
     }
 
+    /// Where the directories are that containers work in.
+    pub fn workspaces(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.directory()?.join("workspaces"))
+    }
+
     /// Where components that were added lie.
     pub fn plugins(&self) -> anyhow::Result<PathBuf> {
         Ok(self.directory()?.join("plugins"))

@@ -59,6 +59,7 @@ impl Plugin {
         let state = CallState {
             policy,
             database: self.database.clone(),
+            disk: self.disk.clone(),
             web: self.web.clone(),
             table: ResourceTable::new(),
             meter: Meter::new(self.limits()),

@@ -59,6 +59,7 @@ impl Imports {
         let granted = |interface: &str| match interface {
             "store" => grants.store,
             "http" => !grants.http.is_empty(),
+            "workspaces" => grants.workspaces.is_some(),
             _ => true,
         };
         let ungranted = self.interfaces.iter().filter(|(interface, _)| !granted(interface));

@@ -13,6 +13,7 @@ use crate::{
     capability::{self, CallState, prompts, resources, tools},
     config::{Grants, Limits},
     database::Database,
+    disk::Disk,
     policy::Policy,
     secrets::Secrets,
     web::Web,
@@ -68,7 +69,12 @@ impl Prepared {
     }
 
     /// Links what is granted. Fails where the component imports more, and says what would grant it.
-    pub fn link(self, settings: Settings, database: &Database) -> anyhow::Result<Plugin> {
+    pub fn link(
+        self,
+        settings: Settings,
+        database: &Database,
+        disk: &Disk,
+    ) -> anyhow::Result<Plugin> {
         let Self { name, description, imports, component, engine } = self;
         let missing = imports.missing(&settings.grants);
         if !missing.is_empty() {
@@ -96,6 +102,7 @@ impl Prepared {
             instance,
             policy,
             database: database.clone(),
+            disk: disk.clone(),
             running: AtomicUsize::default(),
             quarantine: Quarantine::default(),
         })
@@ -118,6 +125,7 @@ impl Plugin {
             instance: self.instance.clone(),
             policy: self.policy.clone(),
             database: self.database.clone(),
+            disk: self.disk.clone(),
             web: self.web.clone(),
             running: AtomicUsize::default(),
             quarantine: Quarantine::default(),
@@ -152,6 +160,7 @@ async fn describe(
     let state = CallState {
         policy: Policy::new("", Grants::default()).map_err(anyhow::Error::msg)?,
         database: Database::nowhere(),
+        disk: Disk::nowhere(),
         web: Web::new(Secrets::default()),
         table: ResourceTable::new(),
         meter: Meter::new(limits),

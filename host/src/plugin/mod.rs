@@ -23,6 +23,7 @@ use crate::{
     capability::{CallState, Level, prompts, resources, tools, types::Error},
     config::Limits,
     database::Database,
+    disk::Disk,
     policy::Policy,
     web::Web,
 };
@@ -45,6 +46,7 @@ pub struct Plugin {
     exports: Exports,
     policy: Policy,
     database: Database,
+    disk: Disk,
     web: Web,
     running: AtomicUsize,
     quarantine: quarantine::Quarantine,

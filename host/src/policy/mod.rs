@@ -6,6 +6,8 @@ mod containers;
 mod images;
 mod network;
 mod store;
+mod workspaces;
+mod workspace_path;
 
 use std::sync::Arc;
 
@@ -19,6 +21,11 @@ pub use containers::{AskedContainer, Named, NewContainer, NewProcess};
 pub use images::Image;
 pub use network::{Place, Target, is_private};
 pub use store::{Document, Page};
+pub use workspace_path::WorkspacePath;
+pub use workspaces::{
+    InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths, ReadPart, Step, Unpack,
+    WholeWorkspace,
+};
 
 /// What one plugin may do in one call.
 #[derive(Clone, Debug)]

@@ -156,7 +156,7 @@ impl Registry {
     pub fn finish(&self, prepared: Prepared, settings: Settings) -> anyhow::Result<Plugin> {
         super::check::check_text("instructions", &prepared.description.plugin.instructions)?;
         check_config(&prepared, &settings)?;
-        let plugin = prepared.link(settings, &self.database)?;
+        let plugin = prepared.link(settings, &self.database, &self.disk)?;
         let alone = Arc::new(plugin);
         let only = BTreeMap::from([(alone.name().to_owned(), alone.clone())]);
         drop(self.catalog_of(&only)?);

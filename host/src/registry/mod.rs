@@ -8,6 +8,7 @@ mod check;
 mod load;
 mod schema;
 mod watch;
+mod workspaces;
 
 use std::{
     collections::BTreeMap,
@@ -30,6 +31,7 @@ use crate::{
     },
     config::Config,
     database::Database,
+    disk::Disk,
     plugin::{Cache, Change, Engine, Observer, Plugin},
 };
 
@@ -47,6 +49,7 @@ pub struct Registry {
     engine: Engine,
     cache: Cache,
     database: Database,
+    disk: Disk,
     catalog: ArcSwap<Catalog>,
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
@@ -73,6 +76,7 @@ pub enum News {
 pub struct Places {
     pub cache: PathBuf,
     pub database: PathBuf,
+    pub workspaces: PathBuf,
 }
 
 impl Registry {
@@ -84,12 +88,15 @@ impl Registry {
     ) -> anyhow::Result<Arc<Self>> {
         let calls = config.server.concurrent_calls;
         let engine = Engine::new(calls, config.largest_memory())?;
+        let database = Database::at(&places.database);
+        let disk = Disk::at(&places.workspaces, database.clone());
         Ok(Arc::new(Self {
             config: Arc::new(config),
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
-            database: Database::at(&places.database),
+            database,
+            disk,
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
@@ -108,6 +115,10 @@ impl Registry {
 
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     pub fn listen(&self) -> broadcast::Receiver<News> {
