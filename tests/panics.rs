@@ -32,7 +32,11 @@ impl Observer for Panics {
 #[test]
 fn a_panic_of_the_host_is_answered() {
     let setup = Setup::new();
-    let places = Places { cache: cache(), database: setup.path("windlass.db") };
+    let places = Places {
+        cache: cache(),
+        database: setup.path("windlass.db"),
+        workspaces: setup.path("workspaces"),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let registry = Registry::new(Config::default(), &places, &[]).unwrap();

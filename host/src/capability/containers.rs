@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use wasmtime::component::Resource;
 
-use super::{
-    CallState,
-    bindings::windlass::plugin::containers as wit,
-};
+use super::{CallState, bindings::windlass::plugin::containers as wit};
 use crate::{
     config::Power,
     error::Result,
     inside::Tunnel,
-    life::{Entry, Phase, Record, Rooms},
+    life::{Entry, Phase, Record},
     policy::AskedContainer,
 };
 
@@ -33,7 +30,7 @@ impl wit::Host for CallState {
         self.policy.approve_looking(String::new())?;
         let rooms = self.doors.life.rooms().await?;
         let engine = rooms.docker().engine().await.ok();
-        Ok(engine.map(|it| wit::Engine { kind: it.kind.name().to_owned(), version: it.version }))
+        Ok(engine.map(|it| wit::Engine { kind: it.kind().to_owned(), version: it.version }))
     }
 
     async fn reconcile(&mut self) -> Result<wit::Reconciled> {
@@ -59,7 +56,8 @@ impl wit::Host for CallState {
 impl wit::HostContainer for CallState {
     async fn create(&mut self, spec: wit::Spec) -> Result<Resource<Container>> {
         if let Some(workspace) = &spec.workspace {
-            self.may_use(workspace).await?;
+            let opening = self.policy.approve_opening_workspace(workspace.clone())?;
+            self.doors.disk.open(&opening).await?;
         }
         let wanted = self.policy.approve_container(asked(spec))?;
         let rooms = self.doors.life.rooms().await?;
@@ -80,7 +78,8 @@ impl wit::HostContainer for CallState {
     }
 
     async fn stop(&mut self, container: Resource<Container>, grace_s: u32) -> Result<()> {
-        let (rooms, entry) = self.changing(&container).await?;
+        let entry = self.changing(&container)?;
+        let rooms = self.doors.life.rooms().await?;
         rooms.stop(&entry, grace_s).await
     }
 
@@ -89,7 +88,8 @@ impl wit::HostContainer for CallState {
         container: Resource<Container>,
         removal: wit::Removal,
     ) -> Result<()> {
-        let (rooms, entry) = self.changing(&container).await?;
+        let entry = self.changing(&container)?;
+        let rooms = self.doors.life.rooms().await?;
         rooms.remove_aside(&entry, removal.grace_s, removal.workspace).await
     }
 
@@ -98,7 +98,8 @@ impl wit::HostContainer for CallState {
         container: Resource<Container>,
         port: u16,
     ) -> Result<Resource<Tunnel>> {
-        let (rooms, entry) = self.changing(&container).await?;
+        let entry = self.changing(&container)?;
+        let rooms = self.doors.life.rooms().await?;
         rooms.wake(&entry).await?;
         let tunnel = rooms.inside().connect(&entry.id, port).await?;
         Ok(self.table.push(tunnel)?)
@@ -131,13 +132,10 @@ impl wit::HostConnection for CallState {
 
 impl CallState {
     /// The container behind a handle, for a function that changes it.
-    pub(super) async fn changing(
-        &self,
-        container: &Resource<Container>,
-    ) -> Result<(Arc<Rooms>, Arc<Entry>)> {
+    fn changing(&self, container: &Resource<Container>) -> Result<Arc<Entry>> {
         let entry = self.table.get(container)?.0.clone();
         self.policy.approve_changing(entry.id.clone())?;
-        Ok((self.doors.life.rooms().await?, entry))
+        Ok(entry)
     }
 }
 

@@ -13,9 +13,10 @@ mod processes;
 mod progress;
 mod random;
 mod store;
+mod workspaces;
 mod wasi;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 
@@ -43,6 +44,7 @@ pub mod bindings {
             "windlass:plugin/containers.container": crate::capability::Container,
             "windlass:plugin/containers.connection": crate::inside::Tunnel,
             "windlass:plugin/processes.process": crate::capability::Process,
+            "windlass:plugin/workspaces.workspace": crate::disk::Workspace,
         },
         trappable_error_type: { "windlass:plugin/types.error" => crate::error::Failure },
     });
@@ -89,8 +91,7 @@ impl Doors {
     /// For those who may not reach anything.
     pub fn nowhere() -> Self {
         let database = Database::nowhere();
-        let disk = Disk::at(Path::new("/dev/null/none"), database.clone());
-        Self { database, disk, life: Life::default() }
+        Self { database, disk: Disk::nowhere(), life: Life::default() }
     }
 }
 
@@ -155,6 +156,7 @@ pub fn writes(interface: &str, function: &str) -> bool {
             function,
             "[static]process.start" | "[method]process.signal" | "[method]process.cancel"
         ),
+        "workspaces" => workspaces::WRITING.contains(&function),
         _ => false,
     }
 }

@@ -4,14 +4,10 @@ use std::time::Duration;
 
 use wasmtime::component::Resource;
 
-use super::{
-    CallState,
-    bindings::windlass::plugin::processes as wit,
-    containers::Container,
-};
+use super::{CallState, bindings::windlass::plugin::processes as wit, containers::Container};
 use crate::{
     error::Result,
-    inside,
+    inside::{self, Carrier, Ending, How},
     policy::NewProcess,
 };
 
@@ -47,13 +43,14 @@ impl wit::HostProcess for CallState {
 
     async fn open(&mut self, id: String) -> Result<Resource<Process>> {
         let named = self.policy.approve_looking(id.clone())?;
-        self.doors.life.rooms().await?.inside().find(&named)?;
+        self.doors.life.rooms().await?.inside().info(&named)?;
         Ok(self.table.push(Process(id))?)
     }
 
     async fn info(&mut self, process: Resource<Process>) -> Result<wit::Info> {
         let id = self.table.get(&process)?.0.clone();
-        Ok(info(self.doors.life.rooms().await?.inside().info(&id)?))
+        let named = self.policy.approve_looking(id)?;
+        Ok(info(self.doors.life.rooms().await?.inside().info(&named)?))
     }
 
     async fn read(
@@ -66,7 +63,8 @@ impl wit::HostProcess for CallState {
         let id = self.table.get(&process)?.0.clone();
         let wait = Duration::from_millis(wait_ms.into()).min(LONGEST_WAIT);
         let most = most.min(LARGEST_READ) as usize;
-        let read = self.doors.life.rooms().await?.inside().read(&id, after, most, wait).await?;
+        let named = self.policy.approve_looking(id)?;
+        let read = self.doors.life.rooms().await?.inside().read(&named, after, most, wait).await?;
         Ok(wit::Output {
             chunks: read.chunks.into_iter().map(chunk).collect(),
             dropped: read.dropped,
@@ -77,14 +75,14 @@ impl wit::HostProcess for CallState {
 
     async fn signal(&mut self, process: Resource<Process>, number: u8) -> Result<()> {
         let id = self.table.get(&process)?.0.clone();
-        self.policy.approve_changing(id.clone())?;
-        self.doors.life.rooms().await?.inside().signal(&id, i32::from(number)).await
+        let named = self.policy.approve_changing(id)?;
+        self.doors.life.rooms().await?.inside().signal(&named, number)
     }
 
     async fn cancel(&mut self, process: Resource<Process>) -> Result<()> {
         let id = self.table.get(&process)?.0.clone();
-        self.policy.approve_changing(id.clone())?;
-        self.doors.life.rooms().await?.inside().cancel(&id).await
+        let named = self.policy.approve_changing(id)?;
+        self.doors.life.rooms().await?.inside().cancel(&named).await
     }
 
     async fn drop(&mut self, process: Resource<Process>) -> wasmtime::Result<()> {
@@ -103,5 +101,54 @@ fn asked(spec: wit::Spec) -> NewProcess {
         timeout_ms: spec.timeout_ms,
         root: spec.root,
         key: spec.key,
+    }
+}
+
+fn chunk(chunk: inside::Chunk) -> wit::Chunk {
+    let origin = if chunk.stderr { wit::Origin::Stderr } else { wit::Origin::Stdout };
+    wit::Chunk { seq: chunk.seq, origin, data: chunk.data, time: chunk.time }
+}
+
+fn info(process: inside::Process) -> wit::Info {
+    wit::Info {
+        id: process.id,
+        container: process.container,
+        command: process.command,
+        root: process.root,
+        carrier: match process.carrier {
+            Carrier::Supervisor => wit::Carrier::Supervisor,
+            Carrier::Engine => wit::Carrier::Engine,
+        },
+        state: state(process.state),
+        started: process.started,
+        stdout_bytes: process.stdout_bytes,
+        stderr_bytes: process.stderr_bytes,
+    }
+}
+
+fn state(state: inside::State) -> wit::State {
+    match state {
+        inside::State::Queued => wit::State::Queued,
+        inside::State::Running => wit::State::Running,
+        inside::State::Ended(ending) => wit::State::Ended(result_of(ending)),
+    }
+}
+
+fn result_of(ending: Ending) -> wit::ResultOf {
+    wit::ResultOf {
+        ending: match ending.how {
+            How::Exited => wit::Ending::Exited,
+            How::TimedOut => wit::Ending::TimedOut,
+            How::Cancelled => wit::Ending::Cancelled,
+            How::Refused => wit::Ending::Refused,
+            How::Lost => wit::Ending::Lost,
+        },
+        exit_code: ending.code,
+        signal: ending.signal,
+        message: ending.message,
+        wall_ms: ending.wall_ms,
+        cpu_ms: ending.cpu_ms,
+        memory_kib: ending.memory_kib,
+        ended: ending.ended,
     }
 }

@@ -15,7 +15,7 @@ use super::{Opening, output};
 use crate::{
     bundled::{Bundled, Defaults},
     capability::bindings::windlass::plugin::http::Method,
-    config::{self, Grants, HttpGrant, Limits, PluginConfig},
+    config::{self, Grants, HttpGrant, Limits, PluginConfig, WorkspacesGrant},
     plugin::{Imports, Settings},
     policy::Policy,
     registry::{self, Registry, Source},
@@ -262,7 +262,9 @@ fn refusals(
     let needed = |key: &str| missing.iter().any(|it| it.interface == key);
     let mut refused = Vec::new();
     for (key, asked) in table(&Grants { http: Vec::new(), ..asked.clone() })? {
-        if merged.get(&key) != Some(&asked) {
+        // Who may open everybody's workspaces may open its own.
+        let covered = key == "workspaces" && written.workspaces == Some(WorkspacesGrant::Shared);
+        if !covered && merged.get(&key) != Some(&asked) {
             let line = line(&key, &asked);
             refused.push(Refusal { what: format!("`{key}`"), line, needed_to_load: needed(&key) });
             merged.insert(key, asked);

@@ -53,7 +53,8 @@ pub(super) fn transport(
         None => None,
         Some("stdio") => Some(Transport::Stdio),
         Some("streamable-http" | "sse") => {
-            let written = format!("{}:{port}", if host == "localhost" { "127.0.0.1" } else { &host });
+            let written =
+                format!("{}:{port}", if host == "localhost" { "127.0.0.1" } else { &host });
             let address = written.parse().with_context(|| {
                 format!("MCP_HOST and MCP_PORT: `{written}` is no address such as 127.0.0.1:8000")
             })?;
@@ -68,7 +69,8 @@ pub(super) fn transport(
 /// Where the database lies, if a variable says so.
 pub(super) fn database(lookup: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let written = lookup("MCP_STATE_DB")?;
-    let path = written.strip_prefix("sqlite:///").map(|rest| format!("/{}", rest.trim_start_matches('/')));
+    let path =
+        written.strip_prefix("sqlite:///").map(|rest| format!("/{}", rest.trim_start_matches('/')));
     let path = path.or_else(|| written.strip_prefix("sqlite://").map(str::to_owned));
     Some(PathBuf::from(path.unwrap_or(written)))
 }
@@ -144,7 +146,8 @@ mod tests {
         let chosen = |pairs| transport(&of(pairs)).unwrap();
         assert_eq!(chosen(&[]), None);
         assert_eq!(chosen(&[("MCP_TRANSPORT_MODE", "stdio")]), Some(Transport::Stdio));
-        let http = chosen(&[("MCP_TRANSPORT_MODE", "sse"), ("MCP_HOST", "0.0.0.0"), ("MCP_PORT", "9")]);
+        let http =
+            chosen(&[("MCP_TRANSPORT_MODE", "sse"), ("MCP_HOST", "0.0.0.0"), ("MCP_PORT", "9")]);
         assert_eq!(http, Some(Transport::Http("0.0.0.0:9".parse().unwrap())));
         assert!(transport(&of(&[("MCP_TRANSPORT_MODE", "carrier pigeon")])).is_err());
     }

@@ -79,7 +79,7 @@ impl Opening {
         let places = Places {
             cache: self.state.cache()?,
             database: self.state.database()?,
-            workspaces: self.state.directory()?.join("workspaces"),
+            workspaces: self.state.workspaces()?,
         };
         Registry::new(self.config()?, &places, bundled)
     }

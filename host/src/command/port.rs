@@ -53,7 +53,9 @@ impl Port {
             .with_context(|| format!("cannot listen on `{}`", self.listen))?;
         let address = listener.local_addr()?;
         if self.json {
-            output::print_json(&serde_json::json!({"address": address, "url": format!("http://{address}")}))?;
+            output::print_json(
+                &serde_json::json!({"address": address, "url": format!("http://{address}")}),
+            )?;
         } else {
             output::print(&format!("http://{address}"));
         }

@@ -53,6 +53,11 @@ impl State {
         }
     }
 
+    /// Where the directories are that containers work in.
+    pub fn workspaces(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.directory()?.join("workspaces"))
+    }
+
     /// Where components that were added lie.
     pub fn plugins(&self) -> anyhow::Result<PathBuf> {
         Ok(self.directory()?.join("plugins"))

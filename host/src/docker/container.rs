@@ -53,6 +53,12 @@ pub struct Found {
     pub oom_killed: bool,
 }
 
+impl Found {
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+}
+
 impl Ours {
     /// What the engine calls it.
     pub fn engine_id(&self) -> &str {

@@ -27,6 +27,15 @@ const LAST_TO_GO: i64 = -500;
 pub(super) const INSTANCE: &str = "windlass.instance";
 pub(super) const ID: &str = "windlass.id";
 
+/// The labels that say whose a container is, and what it was made for.
+pub mod label {
+    pub const PLUGIN: &str = "windlass.plugin";
+    pub const WORKSPACE: &str = "windlass.workspace";
+    pub const IMAGE: &str = "windlass.image";
+    pub const PERSISTENT: &str = "windlass.persistent";
+    pub const ALIAS: &str = "windlass.alias";
+}
+
 /// What the host has made for a container, and with it makes the container.
 #[derive(Debug)]
 pub struct Made<'a> {
@@ -147,16 +156,16 @@ fn labels(
     instance: &str,
 ) -> HashMap<String, String> {
     let wanted = container.request();
-    let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let labelled = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     HashMap::from([
-        label(INSTANCE, instance),
-        label(ID, made.id),
-        label("windlass.plugin", container.owner()),
-        label("windlass.workspace", made.workspace_id),
-        label("windlass.image", &wanted.image.name),
-        label("windlass.persistent", if wanted.persistent { "true" } else { "false" }),
+        labelled(INSTANCE, instance),
+        labelled(ID, made.id),
+        labelled(label::PLUGIN, container.owner()),
+        labelled(label::WORKSPACE, made.workspace_id),
+        labelled(label::IMAGE, &wanted.image.name),
+        labelled(label::PERSISTENT, if wanted.persistent { "true" } else { "false" }),
         // Also where there is none: an image has labels too, and they would show through.
-        label("windlass.alias", wanted.alias.as_deref().unwrap_or_default()),
+        labelled(label::ALIAS, wanted.alias.as_deref().unwrap_or_default()),
     ])
 }
 

@@ -28,7 +28,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::runtime::{Handle, Runtime};
+use tokio::{
+    runtime::{Handle, Runtime},
+    task::JoinHandle,
+};
 
 use crate::{
     database::{Database, Kind},
@@ -44,7 +47,7 @@ pub use process::{Carrier, Ending, How, Process, State};
 pub use tunnel::Tunnel;
 
 use folder::Program;
-use room::Room;
+use room::{Presence, Room};
 use table::Table;
 
 /// The records of processes.
@@ -165,6 +168,29 @@ impl Inside {
                 Err(unavailable(format!("the folder of `{container}` stays: {error}")))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Runs work beside the answers of the host.
+    pub fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.shared.runtime.spawn(work)
+    }
+
+    /// Whether programs can run in the container at this moment.
+    pub fn is_connected(&self, container: &str) -> bool {
+        let room = self.shared.room(container);
+        room.is_some_and(|room| *room.presence.borrow() == Presence::There)
+    }
+
+    /// Waits until nothing runs in these containers.
+    pub async fn idle(&self, containers: &[String]) {
+        let all = self.shared.unfinished(|entry| containers.contains(&entry.origin.container));
+        for entry in all {
+            let mut view = entry.view.subscribe();
+            let _ = view.wait_for(|view| matches!(view.state, State::Ended(_))).await;
         }
     }
 

@@ -35,7 +35,9 @@ impl Rooms {
                 next = Instant::now() + if self.round().await { ROUND } else { RETRY };
             }
             self.end_expired().await;
-            let expiry = self.next_expiry().map_or(ROUND, |at| Duration::from_millis(at.saturating_sub(now())));
+            let expiry = self
+                .next_expiry()
+                .map_or(ROUND, |at| Duration::from_millis(at.saturating_sub(now())));
             let wait = next.saturating_duration_since(Instant::now()).min(expiry);
             tokio::select! {
                 () = sleep(wait) => {}

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{CONTAINERS, Entry, Phase, Rooms, now};
-use crate::error::{Result, unavailable};
+use crate::{
+    capability::types::Code,
+    error::{Failure, Result, unavailable},
+};
 
 impl Rooms {
     /// Ends its processes and stops it. It starts again when it is used.
@@ -54,10 +57,18 @@ impl Rooms {
         let record = entry.current();
         self.disk.release(&record.workspace);
         if workspace && record.own_workspace && !record.workspace.is_empty() {
-            self.disk.destroy(&record.workspace).await?;
+            self.destroy(&record.workspace).await?;
         }
         self.database.forget(CONTAINERS, &entry.id).await?;
         self.entries().remove(&entry.id);
         Ok(())
+    }
+
+    /// Removes a workspace. One that was never made, or is gone, is removed already.
+    pub(super) async fn destroy(&self, workspace: &str) -> Result<()> {
+        match self.disk.destroy(workspace).await {
+            Err(Failure::Answer(error)) if error.code == Code::NotFound => Ok(()),
+            other => other,
+        }
     }
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{Entry, Phase, Record, Rooms, now};
 use crate::{
     capability::types::{Code, Error, Value},
+    disk::Disk,
     docker::Made,
     error::{Failure, Result, limit, unavailable},
     plugin::Progress,
@@ -99,7 +100,8 @@ impl Rooms {
             drop(turn);
             made.map(|()| entry)
         });
-        let made = making.await.map_err(|error| unavailable(format!("making it failed: {error}")))?;
+        let made =
+            making.await.map_err(|error| unavailable(format!("making it failed: {error}")))?;
         std::mem::forget(waiting);
         self.tick.notify_one();
         made
@@ -171,12 +173,15 @@ impl Rooms {
         };
         let picture = self.docker.ensure_image(wanted, tell).await?;
         let env = self.environment(wanted, secrets)?;
-        if wanted.request().workspace.is_none() {
-            let workspace = self.disk.make(wanted.owner()).await?;
-            entry.record().workspace = workspace;
+        let own = wanted.request().workspace.is_none();
+        if own {
+            entry.record().workspace = Disk::new_id();
         }
-        let workspace = entry.record().workspace.clone();
         self.write(entry, |_| {}).await?;
+        let workspace = entry.record().workspace.clone();
+        if own {
+            self.disk.make_named(&workspace, wanted.owner()).await?;
+        }
         let root = self.disk.hold(&workspace).await?;
         let folder =
             self.inside.prepare(wanted.owner(), &entry.id, wanted.request().offline).await?;

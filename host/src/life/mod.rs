@@ -40,8 +40,8 @@ use crate::{
 
 pub use collect::Collected;
 pub use make::Listener;
-pub use record::{CONTAINERS, Phase, Record};
 pub use reconcile::Reconciled;
+pub use record::{CONTAINERS, Phase, Record};
 pub use visit::{Visit, visit};
 
 /// What counts for each plugin at this moment.
@@ -75,7 +75,6 @@ pub struct Rooms {
     disk: Disk,
     database: Database,
     owners: Owners,
-    instance: String,
     config: ContainersConfig,
     entries: Mutex<BTreeMap<String, Arc<Entry>>>,
     /// Set when the host ends: nothing is made or started any more.
@@ -106,7 +105,9 @@ impl Life {
     /// The rooms, opened at first need.
     pub async fn rooms(&self) -> Result<Arc<Rooms>> {
         let Some(lazy) = self.0.get() else {
-            return Err(unavailable("this command has no containers: use `windlass serve` or `windlass call`"));
+            return Err(unavailable(
+                "this command has no containers: use `windlass serve` or `windlass call`",
+            ));
         };
         let open = || async { Rooms::open(&lazy.places).await.map(Arc::new) };
         let rooms = lazy.open.get_or_try_init(open).await;
@@ -143,7 +144,6 @@ impl Rooms {
             disk: places.disk.clone(),
             database: places.database.clone(),
             owners: places.owners.clone(),
-            instance,
             config: places.config.clone(),
             entries: Mutex::new(entries.collect()),
             ending: AtomicBool::new(false),

@@ -26,8 +26,10 @@ impl Rooms {
     /// Mends the records of one plugin's containers, or of all.
     pub async fn reconcile(self: &Arc<Self>, owner: Option<&str>) -> Result<Reconciled> {
         let mut found = self.found(owner).await?;
-        let mut sums =
-            Reconciled { discovered: u32::try_from(found.len()).unwrap_or(u32::MAX), ..Default::default() };
+        let mut sums = Reconciled {
+            discovered: u32::try_from(found.len()).unwrap_or(u32::MAX),
+            ..Default::default()
+        };
         for entry in self.all() {
             if owner.is_some_and(|owner| entry.record().owner != owner) {
                 continue;
@@ -49,8 +51,8 @@ impl Rooms {
         let mut found = BTreeMap::new();
         for it in self.docker.ours().await? {
             let is_theirs = owner.is_none_or(|owner| it.label(label::PLUGIN) == Some(owner));
-            if let Some(id) = it.label(label::ID).filter(|_| is_theirs) {
-                found.insert(id.to_owned(), it);
+            if is_theirs {
+                found.insert(it.ours.id().to_owned(), it);
             }
         }
         Ok(found)
@@ -80,9 +82,9 @@ impl Rooms {
                 }
                 self.erase(entry, workspace).await
             }
-            (Phase::Running | Phase::Stopped, Some(found)) if found.running => {
+            (Phase::Running | Phase::Stopped, Some(Found { pid: Some(pid), .. })) => {
                 self.inside.prepare(&record.owner, &record.id, record.offline).await?;
-                self.inside.trust(&record.id, found.pid);
+                self.inside.trust(&record.id, pid);
                 if record.phase == Phase::Running {
                     return Ok(());
                 }
@@ -111,7 +113,7 @@ impl Rooms {
         self.disk.release(&record.workspace);
         let workspace = matches!(record.phase, Phase::Removing { workspace: true, .. });
         if workspace && record.own_workspace && !record.workspace.is_empty() {
-            self.disk.destroy(&record.workspace).await?;
+            self.destroy(&record.workspace).await?;
         }
         Ok(())
     }
@@ -129,8 +131,8 @@ impl Rooms {
             return Ok(());
         };
         sums.adopted += 1;
-        self.disk.hold(&record.workspace);
         let entry = Entry::new(record);
+        self.hold(&entry).await;
         self.entries().insert(id.to_owned(), entry.clone());
         self.mend(&entry, Some(found.clone()), sums).await
     }
@@ -168,7 +170,7 @@ impl Record {
             // Written down when it is mended.
             phase: Phase::Stopped,
             warm: false,
-            engine_id: Some(found.engine_id.clone()),
+            engine_id: Some(found.ours.engine_id().to_owned()),
             created: now(),
             used: now(),
         })

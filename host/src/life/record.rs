@@ -11,7 +11,7 @@ use crate::{
 /// The records of containers in the database.
 pub const CONTAINERS: Kind = Kind("container");
 /// How long an idempotency key counts, in milliseconds.
-pub const KEY_LIFE_MS: u64 = 24 * 60 * 60 * 1000;
+const KEY_LIFE_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// One container. It says what was asked for, so that a container can be judged when it is found again; values of
 /// secrets are only in the engine.

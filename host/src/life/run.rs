@@ -1,17 +1,32 @@
 //! Running programs in a container: by its supervisor, or by the engine where the supervisor cannot.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use futures_util::StreamExt as _;
+use tokio::time::{Instant, sleep_until};
 
-use super::{Entry, Phase, Rooms, make::PATIENCE};
+use super::{
+    Entry, Phase, Rooms,
+    make::{PATIENCE, plain},
+    told,
+};
 use crate::{
-    docker::Exec,
-    error::{Result, unavailable},
-    inside::Feed,
+    docker::{Exec, Ours},
+    error::{Failure, Result, invalid, unavailable},
+    inside::{Ending, Feed, How},
     policy::{Approved, NewProcess},
     secrets::Secrets,
 };
+
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+/// Between the two.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long to wait before it is looked again whether anything is left.
+const PAUSE: Duration = Duration::from_millis(50);
+/// What a result says that the supervisor did not bring.
+const BY_ENGINE: &str = "run by the engine's exec, which the supervisor cannot do: processor time and memory are not known";
+/// The only user that the supervisor cannot be.
+const ROOT: &str = "0:0";
 
 impl Rooms {
     /// Starts a program, or puts it in the queue. Gives its id.
@@ -27,41 +42,91 @@ impl Rooms {
         self.wake(entry).await?;
         entry.touch();
         if !process.request().root {
-            return self.inside.start(&entry.id, process, secrets).await;
+            return self.inside.start(&entry.id, process).await;
         }
-        let exec = Exec::of(process.request(), secrets)?;
+        if process.request().stdin.is_some() || process.request().terminal.is_some() {
+            return Err(invalid(
+                "the engine's own exec, which root needs, has neither stdin nor a terminal here",
+            ));
+        }
+        let limit = process.request().timeout_ms.map(Duration::from_millis);
+        let mut exec = exec_of(process.request(), secrets)?;
         let (id, feed) = self.inside.start_elsewhere(&entry.id, process).await?;
         if let Some(feed) = feed {
-            let (rooms, container, process) = (self.clone(), entry.id.clone(), id.clone());
-            self.inside.spawn(async move { rooms.feed(&container, &process, exec, feed).await });
+            exec.id.clone_from(&id);
+            let (rooms, container) = (self.clone(), entry.id.clone());
+            self.inside.spawn(async move { rooms.feed(&container, exec, limit, feed).await });
         }
         Ok(id)
     }
 
     /// Carries what the engine's exec prints to where all output goes.
-    async fn feed(&self, container: &str, process: &str, exec: Exec, mut feed: Feed) {
-        if !feed.turn().await {
+    async fn feed(&self, container: &str, exec: Exec, limit: Option<Duration>, feed: Feed) {
+        if !feed.admitted().await {
             return;
         }
-        let started = async {
-            let ours = self.docker.find(container).await?;
-            let ours = ours.ok_or_else(|| unavailable("its container is gone"))?;
-            self.docker.exec(&ours, process, exec).await
+        let started = Instant::now();
+        let ended = match self.carry(container, exec, limit, &feed).await {
+            Ok(ending) => ending,
+            Err(failure) => Ending::without(How::Refused, Some(format!("{:#}", told(failure)))),
         };
-        let mut running = match started.await {
-            Ok(running) => running,
-            Err(failure) => return feed.refused(&format!("{:#}", super::told(failure))).await,
-        };
+        let wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        feed.ended(Ending { wall_ms, ..ended }).await;
+    }
+
+    async fn carry(
+        &self,
+        container: &str,
+        exec: Exec,
+        limit: Option<Duration>,
+        feed: &Feed,
+    ) -> Result<Ending> {
+        let ours = self.docker.find(container).await?;
+        let ours = ours.ok_or_else(|| unavailable("its container is gone"))?;
+        let process = exec.id.clone();
+        let mut running = self.docker.exec(&ours, exec).await?;
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        let mut how = How::Exited;
         loop {
+            let over = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
-                piece = running.output.next() => match piece {
-                    Some((stderr, bytes)) => feed.chunk(stderr, &bytes).await,
+                piece = running.next() => match piece {
+                    Some(Ok(piece)) => feed.chunk(piece.stderr, &piece.bytes).await?,
+                    Some(Err(failure)) => return Ok(lost(failure)),
                     None => break,
                 },
-                grace = feed.asked_to_end() => running.kill(grace).await,
+                () = feed.cancelled(), if how == How::Exited => {
+                    how = How::Cancelled;
+                    self.end_exec(&ours, &process).await?;
+                }
+                () = over, if how == How::Exited => {
+                    how = How::TimedOut;
+                    self.end_exec(&ours, &process).await?;
+                }
             }
         }
-        feed.ended(running.exit_code().await).await;
+        let code = running.code().await?;
+        let code = code.and_then(|code| i32::try_from(code).ok());
+        let code = code.filter(|_| how == How::Exited);
+        Ok(Ending { code, ..Ending::without(how, Some(BY_ENGINE.to_owned())) })
+    }
+
+    /// SIGTERM, a grace, SIGKILL, until nothing carries its marker.
+    async fn end_exec(&self, ours: &Ours, process: &str) -> Result<()> {
+        let mut number = SIGTERM;
+        let end = Instant::now() + GRACE;
+        while self.docker.signal(ours, process, number).await? > 0 {
+            tokio::time::sleep(PAUSE).await;
+            if Instant::now() >= end {
+                number = SIGKILL;
+            }
+        }
+        Ok(())
     }
 
     /// Sees to it that programs can run in it.
@@ -86,7 +151,7 @@ impl Rooms {
             )));
         };
         let found = self.docker.inspect(&ours).await?;
-        let running = found.and_then(|found| found.running.then_some(found.pid));
+        let running = found.and_then(|found| found.pid);
         let record = entry.current();
         self.inside.prepare(&record.owner, &record.id, record.offline).await?;
         let pid = match running {
@@ -100,4 +165,20 @@ impl Rooms {
         self.inside.ready(&entry.id, PATIENCE).await?;
         self.write(entry, |record| record.phase = Phase::Running).await
     }
+}
+
+fn lost(failure: Failure) -> Ending {
+    Ending::without(How::Lost, Some(format!("{:#}", told(failure))))
+}
+
+/// The same command for the engine. Its id is known when it has one.
+fn exec_of(process: &NewProcess, secrets: &Secrets) -> Result<Exec> {
+    let variable = |(name, value): &(String, _)| Ok(format!("{name}={}", plain(value, secrets)?));
+    Ok(Exec {
+        id: String::new(),
+        command: process.command.clone(),
+        env: process.env.iter().map(variable).collect::<Result<_>>()?,
+        cwd: process.cwd.clone(),
+        user: ROOT.to_owned(),
+    })
 }

@@ -16,7 +16,7 @@ use super::{Entry, Rooms, told};
 use crate::{error::Result, inside::Tunnel};
 
 /// The socket's name in the state directory.
-pub const SOCKET: &str = "visit";
+const SOCKET: &str = "visit";
 /// How long a visitor may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A longer line is no request.
@@ -55,7 +55,8 @@ impl Rooms {
     }
 
     async fn let_in(&self, mut stream: UnixStream) -> anyhow::Result<()> {
-        let visit = timeout(PATIENCE, read_line(&mut stream)).await.context("it said nothing")??;
+        let visit =
+            timeout(PATIENCE, read_line(&mut stream)).await.context("it said nothing")??;
         let visit: Visit = serde_json::from_str(&visit)?;
         // Port 0 asks only whether the container is there.
         if visit.port == 0 {

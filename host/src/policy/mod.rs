@@ -7,6 +7,8 @@ mod egress;
 mod images;
 mod network;
 mod store;
+mod workspaces;
+mod workspace_path;
 
 use std::sync::Arc;
 
@@ -21,6 +23,11 @@ pub use egress::{PROXY_PORT, Peer};
 pub use images::Image;
 pub use network::{Place, Target, is_private};
 pub use store::{Document, Page};
+pub use workspace_path::WorkspacePath;
+pub use workspaces::{
+    InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths, ReadPart, Step, Unpack,
+    WholeWorkspace,
+};
 
 /// What one plugin may do in one call.
 #[derive(Clone, Debug)]

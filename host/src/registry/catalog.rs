@@ -107,6 +107,12 @@ impl Catalog {
             self.prompts.insert(name, offered);
         }
         for scheme in plugin.description.resources.iter().flat_map(|it| &it.schemes) {
+            if scheme.eq_ignore_ascii_case(super::workspaces::SCHEME) {
+                bail!(
+                    "plugin `{}` has resources under `{scheme}:`, where the host's workspaces are; it needs another scheme",
+                    plugin.name()
+                );
+            }
             if let Some(other) = self.schemes.insert(scheme.clone(), plugin.clone()) {
                 bail!(
                     "the plugins `{}` and `{}` both have resources under `{scheme}:`; leave one of them out",

@@ -38,8 +38,7 @@ impl Registry {
             let named = match chosen {
                 Some(chosen) => chosen.iter().any(|name| name == bundled.name),
                 None => {
-                    config.plugins.contains_key(bundled.name)
-                        || bundled.defaults()?.apply_unasked()
+                    config.plugins.contains_key(bundled.name) || bundled.defaults()?.apply_unasked()
                 }
             };
             if named {

@@ -9,6 +9,7 @@ mod load;
 mod schema;
 mod reload;
 mod watch;
+mod workspaces;
 
 use std::{
     collections::BTreeMap,
@@ -127,6 +128,10 @@ impl Registry {
     /// What counts for each plugin at each moment.
     pub fn owners(&self) -> &Owners {
         &self.owners
+    }
+
+    pub fn disk(&self) -> &Disk {
+        &self.doors.disk
     }
 
     pub fn listen(&self) -> broadcast::Receiver<News> {

@@ -21,19 +21,15 @@ const QUIET: Duration = Duration::from_millis(50);
 
 /// How the configuration is read, and what is wanted besides.
 pub struct Reading {
-    pub config: Box<dyn Fn() -> anyhow::Result<Config> + Send>,
+    pub config: Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>,
     /// The bundled plugins that the command line names.
     pub chosen: Option<Vec<String>>,
     /// Where the plugins are that are not bundled.
-    pub files: Box<dyn Fn() -> anyhow::Result<Vec<PathBuf>> + Send>,
+    pub files: Box<dyn Fn() -> anyhow::Result<Vec<PathBuf>> + Send + Sync>,
 }
 
 /// Follows the file until the host ends.
-pub fn follow_config(
-    registry: Arc<Registry>,
-    file: &Path,
-    reading: Reading,
-) -> anyhow::Result<()> {
+pub fn follow_config(registry: Arc<Registry>, file: &Path, reading: Reading) -> anyhow::Result<()> {
     // Editors put another file in its place, so it is the folder that tells.
     let file = std::path::absolute(file)?;
     let folder = file.parent().context("it lies in no folder")?.to_owned();

@@ -126,7 +126,8 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
     let config = address.service_config()?;
     let factory = move || Ok(server.for_another());
     let service = Service::new(factory, manager, config);
-    let shared = Arc::new(Shared { service, sessions, path: address.config.path, token: address.token });
+    let shared =
+        Arc::new(Shared { service, sessions, path: address.config.path, token: address.token });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let place = places.clone().acquire_owned().await?;
@@ -168,7 +169,10 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
 impl Shared {
     async fn answer(&self, request: Request<Incoming>) -> Reply {
         if request.uri().path() != self.path {
-            return plain(StatusCode::NOT_FOUND, "the endpoint is elsewhere; the host printed where");
+            return plain(
+                StatusCode::NOT_FOUND,
+                "the endpoint is elsewhere; the host printed where",
+            );
         }
         if DECISIVE.iter().any(|name| request.headers().get_all(name).iter().count() > 1) {
             return plain(

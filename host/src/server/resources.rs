@@ -31,13 +31,18 @@ impl Server {
                 }
             }
         }
+        match self.registry.workspace_links().await {
+            Ok(links) => result.resources.extend(links.into_iter().map(convert::resource)),
+            Err(error) => tracing::warn!("the workspaces: {}", error.message),
+        }
         Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
 
     pub(super) fn templates(&self) -> ListResourceTemplatesResult {
         let catalog = self.registry.catalog();
-        let resource_templates =
-            catalog.templates().map(|(template, _)| convert::template(template)).collect();
+        let workspaces = self.registry.workspace_templates();
+        let templates = catalog.templates().map(|(template, _)| template).chain(&workspaces);
+        let resource_templates = templates.map(convert::template).collect();
         let result = ListResourceTemplatesResult { resource_templates, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
     }
@@ -56,6 +61,9 @@ impl Server {
     async fn read(&self, uri: &str) -> Result<ReadResourceResult, Error> {
         let not_there = || Error::new(Code::NotFound, format!("Resource not found: `{uri}`"));
         let catalog = self.registry.catalog();
+        if let Some(contents) = self.registry.read_workspace(uri).await {
+            return Ok(ReadResourceResult::new(vec![convert::resource_contents(contents?)]));
+        }
         let plugin = catalog.plugin_for(uri).ok_or_else(not_there)?;
         let _admission = self.registry.admit()?;
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);

@@ -42,6 +42,7 @@ pub mod resource;
 pub mod schema;
 pub mod store;
 pub mod tool;
+pub mod workspaces;
 mod plugin;
 
 #[doc(hidden)]

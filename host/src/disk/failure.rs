@@ -1,0 +1,134 @@
+//! What goes wrong on a disk, as plugins read it.
+
+use std::io;
+
+use rustix::io::Errno;
+use serde_json::json;
+
+use crate::{
+    capability::types::{Code, Error},
+    error::{Failure, Result, conflict, denied, invalid, unavailable},
+    policy::WorkspacePath,
+};
+
+/// The failure of one path's operation.
+pub(super) fn of_path(path: &WorkspacePath, errno: Errno) -> Failure {
+    match errno {
+        Errno::NOENT | Errno::NOTDIR => not_found(path),
+        Errno::XDEV => path.violation(),
+        Errno::LOOP => {
+            invalid(format!("`{path}` leads through too many links, or round in a circle"))
+        }
+        Errno::ISDIR => invalid(format!("`{path}` is a directory")),
+        Errno::NAMETOOLONG => invalid(format!("`{path}` is longer than the kernel takes")),
+        Errno::ACCESS | Errno::PERM => denied(format!(
+            "the host may not reach `{path}`; `chmod` it in a container of this workspace"
+        )),
+        Errno::NXIO => not_a_file(path),
+        errno => of_disk(&format!("`{path}`"), errno),
+    }
+}
+
+/// The failure of the disk itself.
+pub(super) fn of_disk(what: &str, errno: Errno) -> Failure {
+    match errno {
+        Errno::NOSPC | Errno::DQUOT => unavailable(format!(
+            "{what}: the disk is full; nothing was changed. Remove something and try again"
+        )),
+        Errno::NOSYS => unavailable(
+            "this kernel has no `openat2`, by which workspaces are confined; Linux 5.6 or later is needed",
+        ),
+        errno => unavailable(format!("{what}: {errno}")),
+    }
+}
+
+/// The same for what the standard library did.
+pub(super) fn of_io(what: &str, error: &io::Error) -> Failure {
+    match Errno::from_io_error(error) {
+        Some(errno) => of_disk(what, errno),
+        None => unavailable(format!("{what}: {error}")),
+    }
+}
+
+pub(super) fn not_found(path: &WorkspacePath) -> Failure {
+    let error = Error::new(Code::NotFound, format!("File not found: {path}"));
+    with_details(Failure::Answer(error), json!({"error_code": "FILE_NOT_FOUND"}))
+}
+
+pub(super) fn no_workspace(id: &str) -> Failure {
+    Failure::Answer(Error::new(Code::NotFound, format!("there is no workspace `{id}`")))
+}
+
+pub(super) fn not_a_file(path: &WorkspacePath) -> Failure {
+    invalid(format!("`{path}` is no regular file"))
+}
+
+/// A file that is not the one it was expected to be.
+pub(super) fn changed(path: &WorkspacePath, expected: &str, found: &str) -> Failure {
+    let failure = conflict(format!(
+        "File conflict at '{path}': expected ETag '{expected}', but found '{found}'"
+    ));
+    let details = json!({"error_code": "CONFLICT", "expected": expected, "found": found});
+    with_details(failure, details)
+}
+
+pub(super) fn exists(path: &WorkspacePath) -> Failure {
+    let failure = conflict(format!("`{path}` is there already"));
+    with_details(failure, json!({"error_code": "CONFLICT"}))
+}
+
+/// Something in the workspace changed again and again.
+pub(super) fn restless(path: &WorkspacePath) -> Failure {
+    let failure = conflict(format!("`{path}` changes while it is worked on; try again"));
+    with_details(failure, json!({"error_code": "CONFLICT"}))
+}
+
+/// The failure of one step of several, which undid those before it.
+pub(super) fn in_step(failure: Failure, number: usize, what: &str) -> Failure {
+    let Failure::Answer(mut error) = failure else { return failure };
+    let details = error.details.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let mut details = details.unwrap_or_else(|| json!({}));
+    if let Some(details) = details.as_object_mut() {
+        details.insert("step".to_owned(), number.into());
+        details.insert("rollback_performed".to_owned(), true.into());
+    }
+    error.message = format!("step {number} ({what}): {}", error.message);
+    error.details = Some(details.to_string());
+    Failure::Answer(error)
+}
+
+fn with_details(mut failure: Failure, details: serde_json::Value) -> Failure {
+    if let Failure::Answer(error) = &mut failure {
+        error.details = Some(details.to_string());
+    }
+    failure
+}
+
+/// Names the path that failed.
+pub(super) trait At<T> {
+    fn at(self, path: &WorkspacePath) -> Result<T>;
+    fn on(self, what: &str) -> Result<T>;
+}
+
+impl<T> At<T> for rustix::io::Result<T> {
+    fn at(self, path: &WorkspacePath) -> Result<T> {
+        self.map_err(|errno| of_path(path, errno))
+    }
+
+    fn on(self, what: &str) -> Result<T> {
+        self.map_err(|errno| of_disk(what, errno))
+    }
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, path: &WorkspacePath) -> Result<T> {
+        self.map_err(|error| match Errno::from_io_error(&error) {
+            Some(errno) => of_path(path, errno),
+            None => unavailable(format!("`{path}`: {error}")),
+        })
+    }
+
+    fn on(self, what: &str) -> Result<T> {
+        self.map_err(|error| of_io(what, &error))
+    }
+}

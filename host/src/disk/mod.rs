@@ -1,0 +1,231 @@
+//! The door to workspaces: directories that containers work in. Acts, and decides nothing: see `policy`.
+//!
+//! The kernel resolves every path beneath the root of its workspace. What is written is made in a folder
+//! beside the workspaces, which no container sees, and put in place by a rename.
+
+mod failure;
+mod known;
+mod root;
+mod staging;
+mod tags;
+mod tree;
+mod journal;
+mod walk;
+mod read;
+mod change;
+mod copy;
+mod pack;
+mod merge;
+mod unpack;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use known::Known;
+use root::Root;
+
+use crate::{
+    capability::bindings::windlass::plugin::workspaces::{Archived, Done, Page, Part, Stat},
+    database::Database,
+    error::{Result, unavailable},
+    policy::{
+        Approved, InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths, ReadPart, Step,
+        Unpack, WholeWorkspace, WorkspacePath,
+    },
+};
+
+/// A plugin's handle of a workspace that was opened for it.
+pub struct Workspace(pub String);
+
+/// All workspaces. Their folder is made with the first one.
+#[derive(Clone)]
+pub struct Disk(Arc<Known>);
+
+impl Disk {
+    pub fn at(folder: &Path, database: Database) -> Self {
+        Self(Arc::new(Known::new(folder.to_owned(), database)))
+    }
+
+    /// For those who may not reach any.
+    pub fn nowhere() -> Self {
+        Self::at(Path::new("/dev/null/none"), Database::nowhere())
+    }
+
+    /// Makes an empty workspace and gives its id.
+    pub async fn create(&self, workspace: &Approved<NewWorkspace>) -> Result<String> {
+        self.make(workspace.owner()).await
+    }
+
+    /// The same for whoever is named.
+    pub async fn make(&self, owner: &str) -> Result<String> {
+        self.0.make(owner).await
+    }
+
+    /// A name for a workspace that is about to be made.
+    pub fn new_id() -> String {
+        known::new_id()
+    }
+
+    /// The same under a name that was written down before.
+    pub async fn make_named(&self, id: &str, owner: &str) -> Result<()> {
+        self.0.make_named(id, owner).await
+    }
+
+    /// Takes a workspace over whose record was lost. Says whether it is there.
+    pub async fn adopt(&self, id: &str, owner: &str) -> Result<bool> {
+        self.0.adopt(id, owner).await
+    }
+
+    /// Whether a workspace is there for the plugin.
+    pub async fn open(&self, workspace: &Approved<OpenWorkspace>) -> Result<Workspace> {
+        let OpenWorkspace { id, shared } = workspace.request();
+        let owner = self.0.owner(id).await?;
+        if !shared && *owner != *workspace.owner() {
+            return Err(failure::no_workspace(id));
+        }
+        Ok(Workspace(id.clone()))
+    }
+
+    /// The plugin's own, oldest first.
+    pub async fn owned(&self, owner: &Approved<WholeWorkspace>) -> Result<Vec<String>> {
+        let all = self.workspaces().await?;
+        let owned = all.into_iter().filter(|(_, it)| **it == *owner.owner());
+        Ok(owned.map(|(id, _)| id).collect())
+    }
+
+    /// The ids of all, with their owners, oldest first.
+    pub async fn workspaces(&self) -> Result<Vec<(String, Arc<str>)>> {
+        self.0.all().await
+    }
+
+    /// What a container is to see at its `/workspace`.
+    pub fn root(&self, id: &str) -> PathBuf {
+        self.0.folder.join(id)
+    }
+
+    /// Keeps a workspace from being destroyed until it is released as often as it was held.
+    pub async fn hold(&self, id: &str) -> Result<PathBuf> {
+        self.0.hold(id).await?;
+        Ok(self.root(id))
+    }
+
+    pub fn release(&self, id: &str) {
+        self.0.release(id);
+    }
+
+    /// Removes a workspace with all that is in it, unless it is held.
+    pub async fn remove(&self, workspace: &Approved<InWorkspace<WholeWorkspace>>) -> Result<()> {
+        self.destroy(&workspace.request().workspace).await
+    }
+
+    /// The same for the host's own ends.
+    pub async fn destroy(&self, id: &str) -> Result<()> {
+        self.0.destroy(id).await
+    }
+
+    /// Removes what an earlier host left half done. Nobody else may use the folder meanwhile.
+    pub async fn sweep(&self) -> Result<()> {
+        self.0.sweep().await
+    }
+
+    pub async fn read(&self, part: Approved<InWorkspace<ReadPart>>) -> Result<Part> {
+        self.look(part, read::read).await
+    }
+
+    pub async fn stat(&self, path: Approved<InWorkspace<WorkspacePath>>) -> Result<Stat> {
+        self.look(path, read::stat).await
+    }
+
+    pub async fn list(&self, paths: Approved<InWorkspace<ListPaths>>) -> Result<Page> {
+        self.look(paths, read::list).await
+    }
+
+    /// One change, or none.
+    pub async fn step(&self, step: Approved<InWorkspace<Step>>) -> Result<Done> {
+        self.change(step, change::once).await
+    }
+
+    /// All changes, or none.
+    pub async fn batch(&self, steps: Approved<InWorkspace<Vec<Step>>>) -> Result<Vec<Done>> {
+        self.change(steps, |root, steps| change::all(root, steps)).await
+    }
+
+    pub async fn pack(
+        &self,
+        paths: Approved<InWorkspace<PackPaths>>,
+        most: u32,
+    ) -> Result<(Vec<u8>, Archived)> {
+        self.look(paths, move |root, paths| pack::pack(root, paths, most)).await
+    }
+
+    pub async fn pack_into(
+        &self,
+        paths: Approved<InWorkspace<(PackPaths, WorkspacePath)>>,
+    ) -> Result<(Stat, Archived)> {
+        self.change(paths, |root, (paths, target)| pack::pack_into(root, paths, target)).await
+    }
+
+    pub async fn unpack(
+        &self,
+        archive: Approved<InWorkspace<Unpack<Vec<u8>>>>,
+    ) -> Result<Archived> {
+        let unpack = |root: &_, it: &Unpack<Vec<u8>>| {
+            unpack::unpack(root, it.archive.as_slice(), &it.target)
+        };
+        self.change(archive, unpack).await
+    }
+
+    pub async fn unpack_from(
+        &self,
+        archive: Approved<InWorkspace<Unpack<WorkspacePath>>>,
+    ) -> Result<Archived> {
+        let unpack = |root: &_, it: &Unpack<WorkspacePath>| {
+            unpack::unpack_from(root, &it.archive, &it.target)
+        };
+        self.change(archive, unpack).await
+    }
+
+    async fn look<A: Send + Sync + 'static, T: Send + 'static>(
+        &self,
+        act: Approved<InWorkspace<A>>,
+        work: impl FnOnce(&Root, &A) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let root = self.0.root(&act.request().workspace).await?;
+        blocking(move || work(&root, &act.request().act)).await
+    }
+
+    /// One at a time in a workspace. Who waits for its turn holds no thread.
+    async fn change<A: Send + Sync + 'static, T: Send + 'static>(
+        &self,
+        act: Approved<InWorkspace<A>>,
+        work: impl FnOnce(&Root, &A) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let root = self.0.root(&act.request().workspace).await?;
+        let turn = root.changing.clone().lock_owned().await;
+        blocking(move || {
+            let _turn = turn;
+            work(&root, &act.request().act)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Disk").field(&self.0.folder).finish()
+    }
+}
+
+/// Runs on a thread that may wait for the disk. What has begun is finished, whoever still waits for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| unavailable(format!("the host's disk work failed: {error}")))?
+}
