@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-use bollard::models::{ContainerInspectResponse, HostConfig, MountType};
+use bollard::models::{ContainerInspectResponse, HostConfig};
 use windlass::{
     config::Power,
     docker::{Exec, Ours},
@@ -53,7 +53,7 @@ async fn the_profile_is_what_the_engine_holds_a_container_to() {
         let spares = bench.docker.engine().await.unwrap().spares;
         assert_eq!(host.oom_score_adj.unwrap_or(0), if spares { -500 } else { 0 });
         let mut mounts: Vec<_> = found.mounts.unwrap().into_iter().collect();
-        mounts.retain(|it| it.typ.as_ref().is_none_or(|it| *it != MountType::TMPFS));
+        mounts.retain(|it| it.typ.as_ref().is_none_or(|it| it != "tmpfs"));
         let mounts: BTreeMap<_, _> =
             mounts.into_iter().map(|it| (it.destination.unwrap(), it.rw.unwrap())).collect();
         let wanted = [("/.windlass".to_owned(), false), ("/workspace".to_owned(), true)];
