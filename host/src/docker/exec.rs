@@ -126,8 +126,12 @@ impl Running {
 
     /// How it ended. None where nobody knows any more: its output broke off, or the engine has forgotten it.
     pub async fn code(self) -> Result<Option<i64>> {
+        // A code that is told after that may be one of the engine's own.
+        if self.broken {
+            return Ok(None);
+        }
         let deadline = Instant::now() + SETTLING;
-        while !self.broken {
+        loop {
             let found =
                 self.docker.quickly(async |client| client.inspect_exec(&self.exec).await).await?;
             let found = match found {
@@ -140,10 +144,9 @@ impl Running {
                 return Ok(found.exit_code.filter(|code| *code >= 0));
             }
             if Instant::now() > deadline {
-                break;
+                return Ok(None);
             }
             sleep(AGAIN).await;
         }
-        Ok(None)
     }
 }

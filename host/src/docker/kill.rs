@@ -37,9 +37,8 @@ impl Docker {
         if self.engine().await?.local {
             let marker = format!("{MARKER}={exec_id}");
             let swept = spawn_blocking(move || sweep(first, &marker, number)).await;
-            match swept.map_err(|error| trap(error.to_string()))? {
-                Ok(count) => return Ok(count),
-                Err(Unfit) => {}
+            if let Ok(count) = swept.map_err(|error| trap(error.to_string()))? {
+                return Ok(count);
             }
         }
         self.signal_inside(ours, exec_id, number).await

@@ -97,6 +97,7 @@ fn limits(
             "/tmp".to_owned(),
             format!("rw,exec,nosuid,nodev,mode=1777,size={}", memory / 2),
         )])),
+        // Podman adds a tmpfs at /run and /var/tmp, and has no way to be told not to.
         readonly_rootfs: Some(!has(Power::WritableRoot)),
         network_mode: Some(if has(Power::Bridge) { "bridge" } else { "none" }.to_owned()),
         privileged: Some(false),

@@ -31,7 +31,7 @@ const APPLETS: [&str; 13] = [
 ];
 
 /// Stands for the supervisor: the kernel runs it as PID 1 through the busybox beside it, and it waits for SIGTERM.
-const SUPERVISOR: &str = "#!/.windlass/busybox sh
+pub const SUPERVISOR: &str = "#!/.windlass/busybox sh
 trap 'exit 7' TERM
 while :; do /.windlass/busybox sleep 1000 & wait; done
 ";
@@ -138,9 +138,13 @@ impl Bench {
         docker.create(container, &made).await.unwrap()
     }
 
+    pub fn workspace(&self, id: &str) -> PathBuf {
+        self.folder.path().join(id).join("workspace")
+    }
+
     pub fn folders(&self, id: &str) -> (PathBuf, PathBuf) {
-        let base = self.folder.path().join(id);
-        let (workspace, folder) = (base.join("workspace"), base.join("folder"));
+        let workspace = self.workspace(id);
+        let folder = workspace.with_file_name("folder");
         fs::create_dir_all(&workspace).unwrap();
         fs::create_dir_all(&folder).unwrap();
         fs::set_permissions(&workspace, fs::Permissions::from_mode(0o777)).unwrap();
@@ -180,7 +184,6 @@ async fn import(raw: &Raw, image: &str) {
         from_src: Some("-".to_owned()),
         repo: Some(image.to_owned()),
         tag: Some("latest".to_owned()),
-        // Podman takes what Docker calls the repository from here.
         ..CreateImageOptions::default()
     };
     let body = bollard::body_full(Bytes::from(rootfs().unwrap()));
@@ -190,18 +193,13 @@ async fn import(raw: &Raw, image: &str) {
     }
 }
 
-/// Also with a hostile file: a program that is anybody's root.
 fn rootfs() -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     let busybox = fs::read(BUSYBOX)?;
-    for (path, mode) in [("bin/busybox", 0o755), ("bin/suid", 0o4755)] {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(busybox.len() as u64);
-        header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        archive.append_data(&mut header, path, &*busybox)?;
-    }
+    let mut header = tar::Header::new_gnu();
+    header.set_size(busybox.len() as u64);
+    header.set_mode(0o755);
+    archive.append_data(&mut header, "bin/busybox", &*busybox)?;
     for applet in APPLETS {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Symlink);

@@ -67,6 +67,10 @@ impl Podman {
 cat >/dev/null
 podman --tmpdir "$1/tmp" rm --all --force --time 0 >/dev/null 2>&1
 kill $!; wait
+# The monitors of its execs, which it leaves behind for five minutes.
+for p in /proc/[0-9]*; do
+if [ "${p#/proc/}" != $$ ] && grep -qs -- "$1/" "$p/cmdline"; then kill -9 "${p#/proc/}"; fi
+done
 umount "$1/root/overlay" 2>/dev/null
 rm -rf "$1""#;
         #[allow(clippy::disallowed_methods, reason = "an engine is a program")]
