@@ -34,7 +34,7 @@ pub(crate) struct Attached {
     alias: Option<String>,
     roots: Vec<String>,
     workspace_id: String,
-    /// Files are resources below it.
+    /// Its files are resources below it.
     workspace_uri: String,
 }
 

@@ -208,10 +208,15 @@ impl Outcome {
     }
 }
 
-/// The host has undone what it had done before it answers an error.
+/// The host names the step that failed, counted from 1, and says whether it undid those before it.
 fn undone(error: Error) -> Error {
-    let performed = error.code != Code::Denied;
-    with(About::File.of(error), "rollback_performed", performed.into())
+    let error = About::File.of(error);
+    let step = error::details(error.details.as_deref()).get("step").and_then(Value::as_u64);
+    let error = match step {
+        Some(step) => with(error, "failed_index", step.saturating_sub(1).into()),
+        None => error,
+    };
+    with(error, "rollback_performed", false.into())
 }
 
 /// Nothing was begun, and this is the operation that is wrong.
@@ -281,10 +286,12 @@ mod tests {
     fn an_error_says_whether_anything_was_undone() {
         let details =
             |error: Error| serde_json::from_str::<Value>(&error.details.unwrap()).unwrap();
-        let conflict = Error::new(Code::Conflict, "no").with_details(&json!({"failed_index": 2}));
-        let expected =
-            json!({"failed_index": 2, "error_code": "CONFLICT", "rollback_performed": true});
+        let conflict = Error::new(Code::Conflict, "no")
+            .with_details(&json!({"step": 3, "rollback_performed": true}));
+        let expected = json!({"step": 3, "failed_index": 2, "error_code": "CONFLICT", "rollback_performed": true});
         assert_eq!(details(undone(conflict)), expected);
+        let expected = json!({"error_code": "POLICY_DENIED", "rollback_performed": false});
+        assert_eq!(details(undone(Error::new(Code::Denied, "no"))), expected);
         let expected = json!({"failed_index": 1, "error_code": "VALIDATION_ERROR", "rollback_performed": false});
         assert_eq!(details(named(error::validation("no"), 1)), expected);
     }

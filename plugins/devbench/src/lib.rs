@@ -13,7 +13,6 @@ mod write;
 mod list;
 mod batch;
 mod archive;
-mod files;
 mod lists;
 mod health;
 mod metrics;
@@ -33,7 +32,6 @@ use archive::{FsExport, FsImport};
 use attach::Attach;
 use batch::FsBatch;
 use exec::{ExecCancel, ExecStart};
-use files::Files;
 use health::{Health, SystemStatus};
 use kill::Kill;
 use list::{FsList, FsStat};
@@ -68,7 +66,6 @@ windlass_sdk::plugin! {
         Spawn, Attach, Kill, ExecStart, ExecPoll, ExecCancel, FsRead, FsWrite, FsDelete, FsStat, FsList, FsBatch,
         FsExport, FsImport, ListContainers, ListExecs, Health, SystemStatus, Metrics, Reconcile, GarbageCollect,
     ],
-    resources: Files,
 }
 
 #[cfg(test)]
