@@ -40,6 +40,11 @@ type Tag = blake3::Hash;
 impl Tags {
     /// The tag of an open file.
     pub(super) fn of(&self, file: &File, stat: &Stat) -> std::io::Result<String> {
+        self.of_at(file, stat, now_ns())
+    }
+
+    /// The same where it is `now`, in nanoseconds since 1970.
+    pub(super) fn of_at(&self, file: &File, stat: &Stat, now: i128) -> std::io::Result<String> {
         let key = (stat.st_dev, stat.st_ino);
         let mut state = State::of(stat);
         if let Some((known, tag)) = self.known().get(&key)
@@ -49,7 +54,6 @@ impl Tags {
         }
         let mut tries = 0;
         loop {
-            let now = now_ns();
             let tag = read(file, state.size)?;
             let after = State::of(&fstat(file)?);
             tries += 1;
@@ -72,6 +76,11 @@ impl Tags {
             known.clear();
         }
         known.insert(key, (state, tag));
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.known().len()
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<(u64, u64), (State, Tag)>> {

@@ -27,11 +27,13 @@ impl Tree {
         Ok(Self { staged, fd })
     }
 
-    /// A directory, whose parent is there. It may be there itself.
+    /// A directory, whose parent is there. It may be there itself. The empty path: the whole.
     pub(super) fn directory(&self, path: &OsStr, mode: u32) -> rustix::io::Result<()> {
-        match mkdirat(&self.fd, path, Mode::from(ENTER)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno),
+        if !path.is_empty() {
+            match mkdirat(&self.fd, path, Mode::from(ENTER)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
         }
         let directory = open_straight(&self.fd, path)?;
         fstat(&directory).and_then(
