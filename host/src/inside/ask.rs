@@ -3,7 +3,7 @@
 use std::{fs, io, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
-use windlass_supervisor::protocol::Demand;
+use windlass_supervisor::protocol::{Demand, Order};
 
 use super::{
     Inside, PROCESSES, Shared, locked,
@@ -157,7 +157,12 @@ impl Shared {
             self.finish(entry, ending).await;
         } else if !entry.is_ending() {
             entry.cancelled.send_replace(true);
-            entry.demand(Demand::Cancel);
+            // On its own connection it might stand behind input that the process does not read.
+            let order = Order::Cancel { id: entry.origin.id.clone() };
+            let sent = self.room(&entry.origin.container).is_some_and(|room| room.send(&order));
+            if !sent {
+                entry.demand(Demand::Cancel);
+            }
         }
     }
 }

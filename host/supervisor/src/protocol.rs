@@ -74,6 +74,8 @@ pub enum Order {
     Dial { ticket: u64, port: u16 },
     /// Answered with [`Event::Alive`] at once.
     Ping { ticket: u64 },
+    /// As [`Demand::Cancel`], and not behind input that the process does not read.
+    Cancel { id: String },
 }
 
 /// On the control connection, from the supervisor.
