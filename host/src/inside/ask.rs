@@ -147,14 +147,17 @@ impl Shared {
         let table = locked(&self.table);
         let mut found: Vec<_> =
             table.all().filter(|entry| which(entry) && entry.ending().is_none()).cloned().collect();
-        found.sort_by_key(|entry| entry.origin.started);
+        found.sort_by_key(|entry| entry.origin.number);
         found
     }
 
     async fn cancel(self: &Arc<Self>, entry: &Arc<Entry>) {
-        if locked(&self.table).leave(entry) {
+        let queued = locked(&self.table).leave(entry);
+        if queued {
             let ending = Ending::of(entry, How::Cancelled, "it was cancelled before it started");
-            self.finish(entry, ending).await;
+            if let Some(finishing) = self.finish_placed(entry, ending, false) {
+                let _ = finishing.await;
+            }
         } else if !entry.is_ending() {
             entry.cancelled.send_replace(true);
             // On its own connection it might stand behind input that the process does not read.

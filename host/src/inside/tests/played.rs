@@ -85,7 +85,8 @@ impl State {
     pub(super) async fn dial(&self, hello: &Hello) -> Line {
         let path = self.path("containers").join("c_1/host");
         let mut line = Line(UnixStream::connect(path).await.unwrap());
-        line.say(hello).await;
+        // A host that does not trust this end may have hung up already.
+        let _ = line.0.write_all(&frames::message(hello).unwrap()).await;
         line
     }
 
