@@ -1,5 +1,6 @@
 //! Puts the bundled plugins into the program: every `<name>.wasm` of the folder `WINDLASS_BUNDLE`,
 //! with its `<name>.cwasm` and `<name>.toml`. Without that folder the program has none.
+//! The folder's `supervisor` comes along: the first process of containers.
 
 use std::{
     env,
@@ -11,9 +12,14 @@ use std::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=WINDLASS_BUNDLE");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let mut supervisor = Vec::new();
     let mut list = String::from("&[\n");
     if let Some(folder) = env::var_os("WINDLASS_BUNDLE").map(PathBuf::from) {
         println!("cargo::rerun-if-changed={}", folder.display());
+        if folder.join("supervisor").is_file() {
+            supervisor = fs::read(folder.join("supervisor"))?;
+        }
         for wasm in components(&folder)? {
             let name = wasm.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             writeln!(
@@ -25,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     list.push(']');
-    let out = PathBuf::from(env::var("OUT_DIR")?).join("bundled.rs");
-    Ok(fs::write(out, list)?)
+    fs::write(out.join("supervisor"), supervisor)?;
+    Ok(fs::write(out.join("bundled.rs"), list)?)
 }
 
 fn components(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {

@@ -1,4 +1,4 @@
-//! The plugins that come inside this program, and what ships beside each of them.
+//! What comes inside this program: the plugins with what ships beside each of them, and the supervisor.
 
 use std::{collections::BTreeMap, env};
 
@@ -8,6 +8,9 @@ use crate::{
     config::{self, Grants},
     secrets::Reference,
 };
+
+/// The first process of each container, static. Empty in a build without a bundle.
+pub static SUPERVISOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/supervisor"));
 
 /// One plugin, as the build put it into the program.
 pub struct Bundled {

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{command, plugins, tree};
+use crate::{command, plugins, supervisor, tree};
 
 /// One of cargo's profiles.
 #[derive(Clone, Copy)]
@@ -26,6 +26,9 @@ pub(crate) struct Profile {
 pub(crate) const DEBUG: Profile = Profile { name: "debug", flags: &["--workspace", "--bins"] };
 pub(crate) const RELEASE: Profile =
     Profile { name: "release", flags: &["--package", "windlass", "--release"] };
+
+/// The first process of containers, in the bundle.
+const SUPERVISOR: &str = "supervisor";
 
 /// Builds the plugins and the host; gives the binary's path.
 pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
@@ -46,9 +49,6 @@ pub(crate) fn build_alone(profile: Profile) -> Result<PathBuf> {
 
 /// Tells a build of the host where its bundle is. Every build of a profile must, or it builds another host.
 pub(crate) fn with_bundle(command: &mut Command, profile: Profile) -> Result<&mut Command> {
-    if plugins::bundled()?.is_empty() {
-        return Ok(command.env_remove("WINDLASS_BUNDLE"));
-    }
     Ok(command.env("WINDLASS_BUNDLE", tree::made(&folder(profile))?))
 }
 
@@ -63,10 +63,11 @@ fn bundle(profile: Profile) -> Result<Vec<PathBuf>> {
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
         let stem = path.file_stem().unwrap_or_default();
-        if !names.iter().any(|name| stem == name.as_str()) {
+        if stem != SUPERVISOR && !names.iter().any(|name| stem == name.as_str()) {
             fs::remove_file(&path)?;
         }
     }
+    tree::write_if_changed(&folder.join(SUPERVISOR), &fs::read(supervisor::build()?)?)?;
     let mut components = Vec::new();
     for name in names {
         let component = folder.join(format!("{name}.wasm"));

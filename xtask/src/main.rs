@@ -18,6 +18,7 @@ mod report;
 mod toolchain;
 mod python;
 mod plugins;
+mod supervisor;
 mod host;
 mod run;
 mod serve;

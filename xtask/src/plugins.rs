@@ -103,7 +103,7 @@ fn modules() -> PathBuf {
 }
 
 /// Panic messages name source files; a component must not say where it was built.
-fn without_paths_of_this_machine() -> String {
+pub(crate) fn without_paths_of_this_machine() -> String {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo"))).unwrap_or_default();
     let remap = |path: &Path, name| format!("--remap-path-prefix={}={name}", path.display());
