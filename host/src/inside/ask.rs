@@ -3,7 +3,7 @@
 use std::{fs, io, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
-use windlass_supervisor::protocol::Demand;
+use windlass_supervisor::protocol::{Demand, Order};
 
 use super::{
     Inside, PROCESSES, Shared, locked,
@@ -147,17 +147,25 @@ impl Shared {
         let table = locked(&self.table);
         let mut found: Vec<_> =
             table.all().filter(|entry| which(entry) && entry.ending().is_none()).cloned().collect();
-        found.sort_by_key(|entry| entry.origin.started);
+        found.sort_by_key(|entry| entry.origin.number);
         found
     }
 
     async fn cancel(self: &Arc<Self>, entry: &Arc<Entry>) {
-        if locked(&self.table).leave(entry) {
+        let queued = locked(&self.table).leave(entry);
+        if queued {
             let ending = Ending::of(entry, How::Cancelled, "it was cancelled before it started");
-            self.finish(entry, ending).await;
+            if let Some(finishing) = self.finish_placed(entry, ending, false) {
+                let _ = finishing.await;
+            }
         } else if !entry.is_ending() {
             entry.cancelled.send_replace(true);
-            entry.demand(Demand::Cancel);
+            // On its own connection it might stand behind input that the process does not read.
+            let order = Order::Cancel { id: entry.origin.id.clone() };
+            let sent = self.room(&entry.origin.container).is_some_and(|room| room.send(&order));
+            if !sent {
+                entry.demand(Demand::Cancel);
+            }
         }
     }
 }

@@ -165,7 +165,7 @@ mod tests {
         let given = read(&frame(Kind::Message, &[b"{\"egress\":{\"port\":70000}}"])).await;
         assert!(given[0].starts_with("a message that cannot be read"), "{given:?}");
         let given = read(&frame(Kind::Message, &["[".repeat(100_000).as_bytes()])).await;
-        assert!(given[0].contains("recursion limit"), "{given:?}");
+        assert!(given[0].starts_with("a message that cannot be read"), "{given:?}");
     }
 
     #[tokio::test]

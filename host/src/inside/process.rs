@@ -91,6 +91,8 @@ pub(super) struct Origin {
     pub(super) carrier: Carrier,
     pub(super) key: Option<String>,
     pub(super) started: u64,
+    /// Greater than that of every process before it.
+    pub(super) number: u64,
     /// Whether it has a stdin to read from.
     pub(super) input: bool,
 }

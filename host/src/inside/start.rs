@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::JoinHandle;
 use windlass_supervisor::protocol::Order;
 
 use super::{
@@ -101,7 +102,9 @@ impl Shared {
         carrier: Carrier,
     ) -> Result<Begun> {
         let (owner, request) = (process.owner(), process.request());
+        let mut table = locked(&self.table);
         let origin = Origin {
+            number: table.number(),
             id: format!("e_{}", uuid::Uuid::new_v4()),
             owner: owner.to_owned(),
             container: container.to_owned(),
@@ -113,7 +116,6 @@ impl Shared {
             input: request.stdin.is_some(),
         };
         let wanted = Wanted::new(request);
-        let mut table = locked(&self.table);
         if let Some(key) = &request.key
             && let Some(known) = table.keyed(owner, container, key, origin.started)
         {
@@ -199,14 +201,24 @@ impl Shared {
         self: &Arc<Self>,
         entry: &Arc<Entry>,
         ending: Ending,
-    ) -> Option<tokio::task::JoinHandle<()>> {
+    ) -> Option<JoinHandle<()>> {
+        let held = !locked(&self.table).leave(entry);
+        self.finish_placed(entry, ending, held)
+    }
+
+    /// The same for one that is out of the line already, and had a place or none.
+    pub(super) fn finish_placed(
+        self: &Arc<Self>,
+        entry: &Arc<Entry>,
+        ending: Ending,
+        held: bool,
+    ) -> Option<JoinHandle<()>> {
         if !entry.begins_to_end() {
             return None;
         }
         let (shared, entry) = (self.clone(), entry.clone());
         // Nobody else ends it, so this must not stop half way.
         Some(self.runtime.spawn(async move {
-            let held = !locked(&shared.table).leave(&entry);
             let state = State::Ended(ending);
             *locked(&entry.intended) = state.clone();
             shared.save_at_last(&entry).await;
@@ -237,7 +249,7 @@ impl Shared {
     /// Takes up the processes of an earlier host.
     pub(super) async fn find_processes(self: &Arc<Self>) -> Result<()> {
         let mut rows: Vec<Row> = self.database.records(PROCESSES).await?;
-        rows.sort_by_key(|row| row.origin.started);
+        rows.sort_by_key(|row| row.origin.number);
         let mut ended = Vec::new();
         for row in rows {
             let Origin { id, container, .. } = &row.origin;

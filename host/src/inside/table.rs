@@ -18,6 +18,8 @@ pub(super) struct Table {
     /// By owner, container and key.
     keys: HashMap<(String, String, String), String>,
     lanes: HashMap<String, Lane>,
+    /// The number of the newest process.
+    newest: u64,
 }
 
 /// The places of one container.
@@ -47,6 +49,11 @@ impl Table {
         let place = (owner.to_owned(), container.to_owned(), key.to_owned());
         let entry = self.entries.get(self.keys.get(&place)?)?;
         (entry.origin.started.saturating_add(KEY_AGE) > now).then_some(entry)
+    }
+
+    /// A number for the next process.
+    pub(super) fn number(&self) -> u64 {
+        self.newest + 1
     }
 
     /// Adds a process, and says how it is: it has a place, or waits for one.
@@ -118,11 +125,12 @@ impl Table {
                 .keys
                 .get(&place)
                 .and_then(|known| self.entries.get(known))
-                .is_some_and(|known| known.origin.started > entry.origin.started);
+                .is_some_and(|known| known.origin.number > entry.origin.number);
             if !newer {
                 self.keys.insert(place, id.clone());
             }
         }
+        self.newest = self.newest.max(entry.origin.number);
         self.entries.insert(id, entry.clone());
     }
 }

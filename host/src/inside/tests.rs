@@ -1,1 +1,6 @@
-//! The host and a real supervisor, one speaking to the other over their socket.
+//! The host against a supervisor that these tests play themselves, well and badly behaved, over its real socket.
+
+mod played;
+mod processes;
+mod hostile;
+mod ways;

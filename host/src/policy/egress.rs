@@ -205,6 +205,9 @@ fn read(to: &str) -> Result<(Hosts, Ports), String> {
         },
         _ => (to, Ports::Web),
     };
+    if host.contains(':') && !host.ends_with(']') {
+        return Err("has no host that can be read: IPv6 addresses are in brackets".to_owned());
+    }
     let (hosts, _) = Hosts::read("http", host)?;
     Ok((hosts, ports))
 }
