@@ -44,16 +44,12 @@ impl Api {
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        parse(&self.post_raw(path, body)?)
+        parse(&self.post_bytes(path, "application/json", body.to_string().as_bytes())?)
     }
 
-    /// The same for what answers with no JSON, such as the output of an exec.
-    pub(crate) fn post_raw(&self, path: &str, body: &Value) -> Result<Vec<u8>> {
-        self.send("POST", path, Some(("application/json", body.to_string().as_bytes())))
-    }
-
-    pub(crate) fn post_tar(&self, path: &str, archive: &[u8]) -> Result<Vec<u8>> {
-        self.send("POST", path, Some(("application/x-tar", archive)))
+    /// The same for what is no JSON: an archive that goes in, the output of an exec that comes out.
+    pub(crate) fn post_bytes(&self, path: &str, kind: &str, body: &[u8]) -> Result<Vec<u8>> {
+        self.send("POST", path, Some((kind, body)))
     }
 
     pub(crate) fn delete(&self, path: &str) -> Result<()> {

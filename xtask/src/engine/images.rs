@@ -25,7 +25,8 @@ pub(super) fn make(api: &Api) -> Result<bool> {
     let archive = archive()?;
     let label = "LABEL%20windlass.test%3Dtrue";
     let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}&changes={label}");
-    api.post_tar(&path, &archive).context("cannot import the image of the tests")?;
+    api.post_bytes(&path, "application/x-tar", &archive)
+        .context("cannot import the image of the tests")?;
     Ok(true)
 }
 
