@@ -19,4 +19,6 @@ mod loading;
 mod cli;
 mod languages;
 mod coder;
+mod devbench;
+mod hostile;
 mod tidy;

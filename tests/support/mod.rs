@@ -1,5 +1,7 @@
 //! The program under test, a client on its other end, and the fixtures it loads.
 
+pub(crate) mod bench;
+pub(crate) mod clock;
 pub(crate) mod coder;
 pub(crate) mod ended;
 pub(crate) mod http;

@@ -23,6 +23,8 @@ mod host;
 mod run;
 mod serve;
 mod peers;
+mod api;
+mod engine;
 mod test;
 mod bench;
 
@@ -60,6 +62,9 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Has an engine while its stdin is open: how the tests and the bench get theirs.
+    #[command(hide = true)]
+    Keep { engine: engine::Kind },
     /// Measures the release build beside a native server.
     Bench {
         /// How often each figure is taken; its median counts.
@@ -84,6 +89,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Test { filter } => return test::test(filter.as_deref()),
         Command::Peers { only } => return peers::peers(only.as_deref()),
+        Command::Keep { engine } => engine::keep(engine)?,
         Command::Bench { runs } => return bench::bench(runs),
     }
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,9 @@ use std::{path::Path, process::ExitCode};
 use anyhow::Result;
 
 use crate::{
-    command, host, peers, plugins,
+    command,
+    engine::Engines,
+    host, peers, plugins,
     report::{Counts, Outcome, Report, tail},
     tree,
 };
@@ -28,7 +30,13 @@ pub(crate) fn test(filter: Option<&str>) -> Result<ExitCode> {
                 ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
             report.step("clippy", || cargo("clippy", &clippy));
         }
-        report.step("tests", || tests(&windlass, filter));
+        let mut engines = None;
+        report.step("engines", || {
+            let engines = engines.insert(Engines::start()?);
+            Ok(Outcome::passed(engines.note()))
+        });
+        report.step("tests", || tests(&windlass, engines.as_ref(), filter));
+        drop(engines);
         peers::run(&mut report, &windlass, filter);
     }
     Ok(report.finish())
@@ -46,13 +54,16 @@ fn cargo(name: &str, arguments: &[&str]) -> Result<Outcome> {
     Ok(Outcome::failed(format!("see `{}`", log.display())))
 }
 
-fn tests(windlass: &Path, filter: Option<&str>) -> Result<Outcome> {
+fn tests(windlass: &Path, engines: Option<&Engines>, filter: Option<&str>) -> Result<Outcome> {
     let mut cargo = command::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
     // A test that cannot run here says so, and passes: what it says has to be seen.
     cargo.args(["--", "--show-output"]);
     cargo.env("WINDLASS_COMPONENTS", tree::target().join("plugins"));
     cargo.env("WINDLASS_BINARY", windlass);
+    if let Some(engines) = engines {
+        engines.tell(&mut cargo);
+    }
     let log = tree::made("logs")?.join("tests.log");
     let cargo = host::with_bundle(&mut cargo, host::DEBUG)?;
     let (succeeded, output) = command::logged(cargo, &log)?;

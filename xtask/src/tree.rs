@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf, absolute},
     time::SystemTime,
 };
@@ -40,6 +41,12 @@ pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
     }
     fs::write(path, bytes).with_context(|| format!("cannot write `{}`", path.display()))?;
     Ok(true)
+}
+
+/// A short name for a place.
+pub(crate) fn mark(path: &Path) -> String {
+    let digest = Sha256::digest(path.as_os_str().as_bytes());
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One name for the contents of all files below these paths.

@@ -1,0 +1,108 @@
+//! An engine's own API, as bare as it can be: a connection, a request, an answer to the end of the connection.
+//!
+//! The tests look with it at what the host made, and the bench measures the host beside it.
+
+use std::{
+    io::{BufRead as _, BufReader, Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixStream,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+/// No engine is so slow, not even at pulling down a hundred containers at once.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where an engine listens: `unix:///path` or `tcp://host:port`.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    address: String,
+}
+
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+impl Api {
+    pub(crate) fn new(address: impl Into<String>) -> Self {
+        Self { address: address.into() }
+    }
+
+    /// As `DOCKER_HOST` has it.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn answers(&self) -> bool {
+        self.send("GET", "/_ping", None).is_ok()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
+        parse(&self.send("GET", path, None)?)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        parse(&self.post_bytes(path, "application/json", body.to_string().as_bytes())?)
+    }
+
+    /// The same for what is no JSON: an archive that goes in, the output of an exec that comes out.
+    pub(crate) fn post_bytes(&self, path: &str, kind: &str, body: &[u8]) -> Result<Vec<u8>> {
+        self.send("POST", path, Some((kind, body)))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Result<()> {
+        self.send("DELETE", path, None).map(drop)
+    }
+
+    /// HTTP/1.0, so that no answer comes in chunks.
+    fn send(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Result<Vec<u8>> {
+        let (kind, body) = body.unwrap_or(("application/json", b""));
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        let mut stream = self.connect()?;
+        stream.write_all(&[head.as_bytes(), body].concat())?;
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if reader.read_line(&mut head)? == 0 {
+                bail!("{} closed the connection", self.address);
+            }
+        }
+        let mut answer = Vec::new();
+        reader.read_to_end(&mut answer)?;
+        let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
+        match status.unwrap_or(0) {
+            // 304: it was so already.
+            200..=299 | 304 => Ok(answer),
+            status => {
+                bail!("{method} {path}: {status}: {}", String::from_utf8_lossy(&answer).trim())
+            }
+        }
+    }
+
+    fn connect(&self) -> Result<Box<dyn Stream>> {
+        let context = || format!("nothing answers at `{}`", self.address);
+        if let Some(path) = self.address.strip_prefix("unix://") {
+            let stream = UnixStream::connect(path).with_context(context)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            return Ok(Box::new(stream));
+        }
+        let Some(place) = self.address.strip_prefix("tcp://") else {
+            bail!("`{}` is neither `unix://…` nor `tcp://…`", self.address);
+        };
+        let stream = TcpStream::connect(place).with_context(context)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Box::new(stream))
+    }
+}
+
+fn parse(answer: &[u8]) -> Result<Value> {
+    if answer.is_empty() {
+        return Ok(Value::Null);
+    }
+    Ok(serde_json::from_slice(answer)?)
+}
