@@ -42,7 +42,6 @@ pub mod resource;
 pub mod schema;
 pub mod store;
 pub mod tool;
-pub mod workspaces;
 mod plugin;
 
 #[doc(hidden)]
