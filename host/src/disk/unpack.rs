@@ -156,6 +156,8 @@ impl Unpacking<'_> {
     fn file(&mut self, path: &OsStr, shown: &str, entry: &mut Entry<'_, impl Read>) -> Result<()> {
         self.make_parents(path, shown)?;
         self.count(1, 0)?;
+        // What says itself that it is too large need not be tried.
+        check_size(self.archived.entries, self.archived.bytes.saturating_add(entry.size()))?;
         let mut file = self.tree.file(path).map_err(|errno| not_made(shown, errno))?;
         let mut left = entry.size();
         while left > 0 {

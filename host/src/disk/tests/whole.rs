@@ -64,7 +64,7 @@ async fn what_a_killed_host_left_is_swept() {
     let next = disk_in(ground.folder.path());
     next.sweep().await.unwrap();
     let all: Vec<_> = next.workspaces().await.unwrap().into_iter().map(|(id, _)| id).collect();
-    assert_eq!(all, [ground.id.clone()]);
+    assert_eq!(all, std::slice::from_ref(&ground.id));
     let after = disk_in(ground.folder.path());
     assert_eq!(after.workspaces().await.unwrap().len(), 1, "the record is gone, too");
     let mut names: Vec<_> = fs::read_dir(&workspaces)
