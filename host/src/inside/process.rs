@@ -343,6 +343,13 @@ impl Entry {
         })
     }
 
+    /// Whether it can be told without the disk that nothing came after a chunk, and up to which one all are gone.
+    pub(super) fn nothing_after(&self, after: u64) -> Option<u64> {
+        let spool = self.spool.try_lock().ok()?;
+        let spool = spool.as_ref().filter(|spool| spool.last() <= after)?;
+        Some(spool.dropped())
+    }
+
     fn with_spool<T>(&self, act: impl FnOnce(&mut Spool) -> io::Result<T>) -> io::Result<T> {
         let mut spool = locked(&self.spool);
         let found = match spool.take() {

@@ -107,6 +107,12 @@ impl Spool {
         self.last
     }
 
+    /// The chunks up to this one are gone.
+    pub(super) fn dropped(&self) -> u64 {
+        let kept = self.segments.iter().find(|segment| segment.chunks > 0);
+        kept.map_or(self.last, |segment| segment.first - 1)
+    }
+
     pub(super) fn printed(&self) -> Printed {
         self.printed
     }
@@ -191,8 +197,7 @@ impl Spool {
 
     /// What came after a chunk: whole chunks up to `most` bytes, but at least one; and up to which one all are gone.
     pub(super) fn read(&self, after: u64, most: usize) -> io::Result<(Vec<Chunk>, u64)> {
-        let kept = self.segments.iter().find(|segment| segment.chunks > 0);
-        let dropped = kept.map_or(self.last, |segment| segment.first - 1);
+        let dropped = self.dropped();
         let most = most.min(MOST_READ);
         let (mut seq, mut size, mut chunks) = (after.max(dropped) + 1, 0, Vec::new());
         for segment in &self.segments {
