@@ -123,12 +123,13 @@ impl Inside {
             old
         };
         let ids = old.iter().map(|entry| entry.origin.id.clone()).collect();
-        self.shared.database.forget_lightly(PROCESSES, ids).await?;
         let count = u32::try_from(old.len()).unwrap_or(u32::MAX);
+        // The rows go last: what is left half way is found again.
         let removing = tokio::task::spawn_blocking(move || {
             old.iter().for_each(|entry| remove_output(entry));
         });
         removing.await.map_err(|error| unavailable(format!("the output stays: {error}")))?;
+        self.shared.database.forget_lightly(PROCESSES, ids).await?;
         Ok(count)
     }
 }

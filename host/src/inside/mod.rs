@@ -155,7 +155,7 @@ impl Inside {
         self.distrust(container).await;
         let room = locked(&self.shared.rooms).remove(container);
         if let Some(room) = room {
-            room.close();
+            room.close().await;
         }
         let folder = self.shared.containers.join(container);
         let removing = tokio::task::spawn_blocking(move || fs::remove_dir_all(folder));

@@ -320,6 +320,9 @@ impl Entry {
     pub(super) fn hang_up(&self) {
         *locked(&self.line) = Line::default();
         locked(&self.wanted).take();
+        if let Some(spool) = &mut *locked(&self.spool) {
+            spool.rest();
+        }
     }
 
     /// Puts output on disk. Blocks.

@@ -26,14 +26,13 @@ use crate::error::{Result, limit, timeout as late, unavailable};
 const MOST_STRANGERS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many connections of programs, in and out, a container has at once.
-const MOST_TUNNELS: usize = 1024;
+const MOST_TUNNELS: usize = 256;
 /// A supervisor that says nonsense is not heard again before that.
 const PENANCE: Duration = Duration::from_millis(100);
 
 pub(super) struct Room {
     pub(super) id: String,
     pub(super) owner: String,
-    pub(super) folder: PathBuf,
     pub(super) offline: AtomicBool,
     /// The pid of the container's first process.
     trusted: watch::Sender<Option<u32>>,
@@ -44,7 +43,8 @@ pub(super) struct Room {
     pub(super) tunnels: Arc<Semaphore>,
     strangers: Semaphore,
     told: AtomicBool,
-    listening: Mutex<Option<AbortHandle>>,
+    /// Held while its folder is made.
+    listening: tokio::sync::Mutex<Option<AbortHandle>>,
 }
 
 /// Who waits for a connection inside.
@@ -60,11 +60,10 @@ pub(super) enum Presence {
 }
 
 impl Room {
-    fn new(id: String, owner: String, folder: PathBuf) -> Self {
+    fn new(id: String, owner: String) -> Self {
         Self {
             id,
             owner,
-            folder,
             offline: AtomicBool::new(false),
             trusted: watch::Sender::new(None),
             presence: watch::Sender::new(Presence::Awaited),
@@ -74,7 +73,7 @@ impl Room {
             tunnels: Arc::new(Semaphore::new(MOST_TUNNELS)),
             strangers: Semaphore::new(MOST_STRANGERS),
             told: AtomicBool::new(false),
-            listening: Mutex::default(),
+            listening: tokio::sync::Mutex::default(),
         }
     }
 
@@ -89,8 +88,8 @@ impl Room {
         self.presence.send_replace(Presence::Awaited);
     }
 
-    pub(super) fn close(&self) {
-        if let Some(listening) = locked(&self.listening).take() {
+    pub(super) async fn close(&self) {
+        if let Some(listening) = self.listening.lock().await.take() {
             listening.abort();
         }
     }
@@ -179,14 +178,14 @@ impl Shared {
         offline: bool,
     ) -> Result<PathBuf> {
         let folder = self.containers.join(&id);
-        let (room, is_new) = {
+        let room = {
             let mut rooms = locked(&self.rooms);
-            let is_new = !rooms.contains_key(&id);
-            let make = || Arc::new(Room::new(id.clone(), owner, folder.clone()));
-            (rooms.entry(id.clone()).or_insert_with(make).clone(), is_new)
+            let make = || Arc::new(Room::new(id.clone(), owner));
+            rooms.entry(id.clone()).or_insert_with(make).clone()
         };
         room.offline.store(offline, Ordering::Relaxed);
-        if !is_new {
+        let mut listening = room.listening.lock().await;
+        if listening.is_some() {
             self.listen(&room);
             return Ok(folder);
         }
@@ -203,9 +202,8 @@ impl Shared {
                 return Err(unavailable(format!("the folder of `{id}` cannot be made: {error}")));
             }
         };
-        let listening = tokio::spawn(self.accept(room.clone(), listener));
-        *locked(&room.listening) = Some(listening.abort_handle());
-        Ok(room.folder.clone())
+        *listening = Some(tokio::spawn(self.accept(room.clone(), listener)).abort_handle());
+        Ok(folder)
     }
 
     async fn accept(self: Arc<Self>, room: Arc<Room>, listener: UnixListener) {

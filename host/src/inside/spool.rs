@@ -117,6 +117,11 @@ impl Spool {
         self.printed
     }
 
+    /// Closes its file, until something is written again.
+    pub(super) fn rest(&mut self) {
+        self.file = None;
+    }
+
     /// Adds a chunk in its frame. One that is here already is left out.
     pub(super) fn append(&mut self, frame: &[u8]) -> Result<(), Refused> {
         let (head, data) = ChunkHead::split(frames::body(frame))
@@ -145,8 +150,13 @@ impl Spool {
         let room = |segment: &Segment| {
             segment.size + length <= SEGMENT_BYTES && segment.chunks < SEGMENT_CHUNKS
         };
-        if self.file.is_none() || !self.segments.back().is_some_and(room) {
-            self.begin(head.seq)?;
+        match self.segments.back().filter(|segment| room(segment)) {
+            Some(_) if self.file.is_some() => {}
+            Some(newest) => {
+                let path = self.folder.join(newest.first.to_string());
+                self.file = Some(fs::File::options().write(true).open(path)?);
+            }
+            None => self.begin(head.seq)?,
         }
         while self.bytes + length > MOST_BYTES || self.chunks >= MOST_CHUNKS {
             self.drop_oldest()?;
@@ -250,7 +260,6 @@ impl Spool {
             self.count(head, length, (FRAME_HEAD + length) as u64);
         }
         reader.file.set_len(segment.size)?;
-        self.file = Some(reader.file);
         self.segments.push_back(segment);
         Ok(())
     }
