@@ -15,7 +15,7 @@ use tokio::{
     net::{UnixListener, UnixStream},
     sync::{Semaphore, mpsc, oneshot, watch},
     task::AbortHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use windlass_supervisor::protocol::{Demand, Hello, Order, VERSION};
 
@@ -43,6 +43,8 @@ pub(super) struct Room {
     pub(super) tunnels: Arc<Semaphore>,
     strangers: Semaphore,
     told: AtomicBool,
+    /// Until then nobody here is heard, for somebody said nonsense.
+    penance: Mutex<Instant>,
     /// Held while its folder is made.
     listening: tokio::sync::Mutex<Option<AbortHandle>>,
 }
@@ -73,6 +75,7 @@ impl Room {
             tunnels: Arc::new(Semaphore::new(MOST_TUNNELS)),
             strangers: Semaphore::new(MOST_STRANGERS),
             told: AtomicBool::new(false),
+            penance: Mutex::new(Instant::now()),
             listening: tokio::sync::Mutex::default(),
         }
     }
@@ -229,7 +232,7 @@ impl Shared {
             served = self.route(&room, stream) => if let Err(error) = served {
                 tracing::debug!(container = room.id, %error, "a connection ends");
                 if error.kind() == io::ErrorKind::InvalidData {
-                    sleep(PENANCE).await;
+                    *locked(&room.penance) = Instant::now() + PENANCE;
                 }
             },
             () = room.trust_ends() => {}
@@ -237,6 +240,8 @@ impl Shared {
     }
 
     async fn route(self: &Arc<Self>, room: &Arc<Room>, mut stream: UnixStream) -> io::Result<()> {
+        let penance = *locked(&room.penance);
+        sleep_until(penance).await;
         let hello = timeout(PATIENCE, frames::first(&mut stream)).await??;
         match hello {
             Hello::Control { version, processes } => {
