@@ -41,13 +41,16 @@ impl Inside {
         let _ = timeout_at(over, there).await;
         // Looked at before the output: all that it printed is there once it has ended.
         let state = entry.view.borrow().state.clone();
+        let ended = matches!(state, State::Ended(_));
+        if let Some(dropped) = entry.nothing_after(after) {
+            return Ok(Output { chunks: Vec::new(), dropped, state, complete: ended });
+        }
         let reading = tokio::task::spawn_blocking(move || entry.read(after, most));
         let (chunks, dropped, last) = reading
             .await
             .map_err(io::Error::other)
             .flatten()
             .map_err(|error| unavailable(format!("the output cannot be read: {error}")))?;
-        let ended = matches!(state, State::Ended(_));
         let complete = ended && chunks.last().map_or(after, |chunk| chunk.seq) >= last;
         Ok(Output { chunks, dropped, state, complete })
     }
@@ -120,12 +123,13 @@ impl Inside {
             old
         };
         let ids = old.iter().map(|entry| entry.origin.id.clone()).collect();
-        self.shared.database.forget_lightly(PROCESSES, ids).await?;
         let count = u32::try_from(old.len()).unwrap_or(u32::MAX);
+        // The rows go last: what is left half way is found again.
         let removing = tokio::task::spawn_blocking(move || {
             old.iter().for_each(|entry| remove_output(entry));
         });
         removing.await.map_err(|error| unavailable(format!("the output stays: {error}")))?;
+        self.shared.database.forget_lightly(PROCESSES, ids).await?;
         Ok(count)
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 /// How long a program may take to say where it wants to go.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a connection carries at a time, each way.
-const PORTION: usize = 128 << 10;
+const PORTION: usize = 64 << 10;
 
 impl Shared {
     /// The ports of loopback inside that lead out.

@@ -159,7 +159,7 @@ impl Inside {
         self.distrust(container).await;
         let room = locked(&self.shared.rooms).remove(container);
         if let Some(room) = room {
-            room.close();
+            room.close().await;
         }
         let folder = self.shared.containers.join(container);
         let removing = tokio::task::spawn_blocking(move || fs::remove_dir_all(folder));
@@ -196,7 +196,10 @@ impl Inside {
 
     /// A connection to a port of loopback inside.
     pub async fn connect(&self, container: &str, port: u16) -> Result<Tunnel> {
-        self.shared.existing(container)?.dial(port).await
+        let room = self.shared.existing(container)?;
+        // Whoever stops waiting leaves no ticket behind.
+        let dialling = self.shared.runtime.spawn(async move { room.dial(port).await });
+        dialling.await.map_err(|error| unavailable(format!("no port can be dialled: {error}")))?
     }
 
     /// A plugin's grants are others than before: its containers lead out by other ports.

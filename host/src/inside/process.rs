@@ -320,6 +320,9 @@ impl Entry {
     pub(super) fn hang_up(&self) {
         *locked(&self.line) = Line::default();
         locked(&self.wanted).take();
+        if let Some(spool) = &mut *locked(&self.spool) {
+            spool.rest();
+        }
     }
 
     /// Puts output on disk. Blocks.
@@ -341,6 +344,13 @@ impl Entry {
             let (chunks, dropped) = spool.read(after, most)?;
             Ok((chunks, dropped, spool.last()))
         })
+    }
+
+    /// Whether it can be told without the disk that nothing came after a chunk, and up to which one all are gone.
+    pub(super) fn nothing_after(&self, after: u64) -> Option<u64> {
+        let spool = self.spool.try_lock().ok()?;
+        let spool = spool.as_ref().filter(|spool| spool.last() <= after)?;
+        Some(spool.dropped())
     }
 
     fn with_spool<T>(&self, act: impl FnOnce(&mut Spool) -> io::Result<T>) -> io::Result<T> {

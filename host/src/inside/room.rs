@@ -15,7 +15,7 @@ use tokio::{
     net::{UnixListener, UnixStream},
     sync::{Semaphore, mpsc, oneshot, watch},
     task::AbortHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use windlass_supervisor::protocol::{Demand, Hello, Order, VERSION};
 
@@ -26,14 +26,13 @@ use crate::error::{Result, limit, timeout as late, unavailable};
 const MOST_STRANGERS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many connections of programs, in and out, a container has at once.
-const MOST_TUNNELS: usize = 1024;
+const MOST_TUNNELS: usize = 256;
 /// A supervisor that says nonsense is not heard again before that.
 const PENANCE: Duration = Duration::from_millis(100);
 
 pub(super) struct Room {
     pub(super) id: String,
     pub(super) owner: String,
-    pub(super) folder: PathBuf,
     pub(super) offline: AtomicBool,
     /// The pid of the container's first process.
     trusted: watch::Sender<Option<u32>>,
@@ -44,7 +43,10 @@ pub(super) struct Room {
     pub(super) tunnels: Arc<Semaphore>,
     strangers: Semaphore,
     told: AtomicBool,
-    listening: Mutex<Option<AbortHandle>>,
+    /// Until then nobody here is heard, for somebody said nonsense.
+    penance: Mutex<Instant>,
+    /// Held while its folder is made.
+    listening: tokio::sync::Mutex<Option<AbortHandle>>,
 }
 
 /// Who waits for a connection inside.
@@ -60,11 +62,10 @@ pub(super) enum Presence {
 }
 
 impl Room {
-    fn new(id: String, owner: String, folder: PathBuf) -> Self {
+    fn new(id: String, owner: String) -> Self {
         Self {
             id,
             owner,
-            folder,
             offline: AtomicBool::new(false),
             trusted: watch::Sender::new(None),
             presence: watch::Sender::new(Presence::Awaited),
@@ -74,7 +75,8 @@ impl Room {
             tunnels: Arc::new(Semaphore::new(MOST_TUNNELS)),
             strangers: Semaphore::new(MOST_STRANGERS),
             told: AtomicBool::new(false),
-            listening: Mutex::default(),
+            penance: Mutex::new(Instant::now()),
+            listening: tokio::sync::Mutex::default(),
         }
     }
 
@@ -89,8 +91,8 @@ impl Room {
         self.presence.send_replace(Presence::Awaited);
     }
 
-    pub(super) fn close(&self) {
-        if let Some(listening) = locked(&self.listening).take() {
+    pub(super) async fn close(&self) {
+        if let Some(listening) = self.listening.lock().await.take() {
             listening.abort();
         }
     }
@@ -179,14 +181,14 @@ impl Shared {
         offline: bool,
     ) -> Result<PathBuf> {
         let folder = self.containers.join(&id);
-        let (room, is_new) = {
+        let room = {
             let mut rooms = locked(&self.rooms);
-            let is_new = !rooms.contains_key(&id);
-            let make = || Arc::new(Room::new(id.clone(), owner, folder.clone()));
-            (rooms.entry(id.clone()).or_insert_with(make).clone(), is_new)
+            let make = || Arc::new(Room::new(id.clone(), owner));
+            rooms.entry(id.clone()).or_insert_with(make).clone()
         };
         room.offline.store(offline, Ordering::Relaxed);
-        if !is_new {
+        let mut listening = room.listening.lock().await;
+        if listening.is_some() {
             self.listen(&room);
             return Ok(folder);
         }
@@ -203,9 +205,8 @@ impl Shared {
                 return Err(unavailable(format!("the folder of `{id}` cannot be made: {error}")));
             }
         };
-        let listening = tokio::spawn(self.accept(room.clone(), listener));
-        *locked(&room.listening) = Some(listening.abort_handle());
-        Ok(room.folder.clone())
+        *listening = Some(tokio::spawn(self.accept(room.clone(), listener)).abort_handle());
+        Ok(folder)
     }
 
     async fn accept(self: Arc<Self>, room: Arc<Room>, listener: UnixListener) {
@@ -231,7 +232,7 @@ impl Shared {
             served = self.route(&room, stream) => if let Err(error) = served {
                 tracing::debug!(container = room.id, %error, "a connection ends");
                 if error.kind() == io::ErrorKind::InvalidData {
-                    sleep(PENANCE).await;
+                    *locked(&room.penance) = Instant::now() + PENANCE;
                 }
             },
             () = room.trust_ends() => {}
@@ -239,6 +240,8 @@ impl Shared {
     }
 
     async fn route(self: &Arc<Self>, room: &Arc<Room>, mut stream: UnixStream) -> io::Result<()> {
+        let penance = *locked(&room.penance);
+        sleep_until(penance).await;
         let hello = timeout(PATIENCE, frames::first(&mut stream)).await??;
         match hello {
             Hello::Control { version, processes } => {

@@ -107,8 +107,19 @@ impl Spool {
         self.last
     }
 
+    /// The chunks up to this one are gone.
+    pub(super) fn dropped(&self) -> u64 {
+        let kept = self.segments.iter().find(|segment| segment.chunks > 0);
+        kept.map_or(self.last, |segment| segment.first - 1)
+    }
+
     pub(super) fn printed(&self) -> Printed {
         self.printed
+    }
+
+    /// Closes its file, until something is written again.
+    pub(super) fn rest(&mut self) {
+        self.file = None;
     }
 
     /// Adds a chunk in its frame. One that is here already is left out.
@@ -139,8 +150,13 @@ impl Spool {
         let room = |segment: &Segment| {
             segment.size + length <= SEGMENT_BYTES && segment.chunks < SEGMENT_CHUNKS
         };
-        if self.file.is_none() || !self.segments.back().is_some_and(room) {
-            self.begin(head.seq)?;
+        match self.segments.back().filter(|segment| room(segment)) {
+            Some(_) if self.file.is_some() => {}
+            Some(newest) => {
+                let path = self.folder.join(newest.first.to_string());
+                self.file = Some(fs::File::options().write(true).open(path)?);
+            }
+            None => self.begin(head.seq)?,
         }
         while self.bytes + length > MOST_BYTES || self.chunks >= MOST_CHUNKS {
             self.drop_oldest()?;
@@ -191,8 +207,7 @@ impl Spool {
 
     /// What came after a chunk: whole chunks up to `most` bytes, but at least one; and up to which one all are gone.
     pub(super) fn read(&self, after: u64, most: usize) -> io::Result<(Vec<Chunk>, u64)> {
-        let kept = self.segments.iter().find(|segment| segment.chunks > 0);
-        let dropped = kept.map_or(self.last, |segment| segment.first - 1);
+        let dropped = self.dropped();
         let most = most.min(MOST_READ);
         let (mut seq, mut size, mut chunks) = (after.max(dropped) + 1, 0, Vec::new());
         for segment in &self.segments {
@@ -245,7 +260,6 @@ impl Spool {
             self.count(head, length, (FRAME_HEAD + length) as u64);
         }
         reader.file.set_len(segment.size)?;
-        self.file = Some(reader.file);
         self.segments.push_back(segment);
         Ok(())
     }

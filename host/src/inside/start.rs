@@ -102,9 +102,9 @@ impl Shared {
         carrier: Carrier,
     ) -> Result<Begun> {
         let (owner, request) = (process.owner(), process.request());
+        let (wanted, secrets) = (Wanted::new(request), self.secrets(owner));
         let mut table = locked(&self.table);
         let origin = Origin {
-            number: table.number(),
             id: format!("e_{}", uuid::Uuid::new_v4()),
             owner: owner.to_owned(),
             container: container.to_owned(),
@@ -113,16 +113,16 @@ impl Shared {
             carrier,
             key: request.key.clone(),
             started: now(),
+            number: table.number(),
             input: request.stdin.is_some(),
         };
-        let wanted = Wanted::new(request);
         if let Some(key) = &request.key
             && let Some(known) = table.keyed(owner, container, key, origin.started)
         {
             return Ok(Begun::Known(known.clone()));
         }
         // One that cannot start is told here, and not after its turn has come.
-        wanted.order(&origin, &self.secrets(owner)).map_err(|secret| {
+        wanted.order(&origin, &secrets).map_err(|secret| {
             let key = format!("`plugins.{owner}.secrets.{secret}`");
             invalid(format!("there is no secret `{secret}`: {key} would set it"))
         })?;

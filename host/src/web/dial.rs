@@ -2,11 +2,11 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     time::Duration,
 };
 
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 use url::Host;
 
 use super::addresses::LeadsToPrivate;
@@ -17,6 +17,8 @@ use crate::{
 
 /// A peer that does not pick up by then is not there.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How many names are looked up at once: each takes a thread, and others need some too.
+static LOOKUPS: Semaphore = Semaphore::const_new(32);
 
 /// Connects to exactly the addresses that were looked at, one after the other.
 pub async fn dial(peer: &Approved<Peer>) -> Result<TcpStream> {
@@ -50,10 +52,9 @@ async fn addresses(peer: &Peer) -> Result<Vec<SocketAddr>> {
     let allowed = |address: IpAddr| peer.private || !is_private(address);
     let found: Vec<SocketAddr> = match (&peer.host, peer.addresses()) {
         (_, Some(known)) => known.into_iter().map(|ip| (ip, peer.port).into()).collect(),
-        (Host::Domain(name), None) => tokio::net::lookup_host((name.as_str(), peer.port))
-            .await
-            .map_err(|error| not_found(peer, &error))?
-            .collect(),
+        (Host::Domain(name), None) => {
+            look_up(name.clone(), peer.port).await.map_err(|error| not_found(peer, &error))?
+        }
         _ => Vec::new(),
     };
     if peer.is_this_machine() {
@@ -67,6 +68,17 @@ async fn addresses(peer: &Peer) -> Result<Vec<SocketAddr>> {
         }
         _ => Ok(usable),
     }
+}
+
+/// Asks the system, on a thread that waits as long as the system does, whoever still waits for it.
+async fn look_up(name: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let place = LOOKUPS.acquire().await.map_err(io::Error::other)?;
+    let asking = tokio::task::spawn_blocking(move || {
+        let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        drop(place);
+        found
+    });
+    asking.await.map_err(io::Error::other)?
 }
 
 fn not_found(peer: &Peer, error: &io::Error) -> Failure {

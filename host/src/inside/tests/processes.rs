@@ -237,3 +237,35 @@ async fn a_full_disk_holds_the_process_and_loses_nothing() {
     );
     assert_eq!(inside.read(&process, 0, 99, LONG).await.unwrap().chunks.len(), 2);
 }
+
+#[tokio::test]
+async fn what_has_ended_holds_no_file_open() {
+    let state = State::new();
+    let (inside, mut control) = state.furnished().await;
+    let open = || {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap();
+        let mine = state.path("results");
+        let leads = |file: std::fs::DirEntry| std::fs::read_link(file.path()).ok();
+        files.flatten().filter_map(leads).filter(|file| file.starts_with(&mine)).count()
+    };
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        let id = inside.start("c_1", wanted(None)).await.unwrap();
+        control.start().await;
+        let mut line = state.process(&id, false).await;
+        line.print(1, b"one").await;
+        line.end(1).await;
+        assert_eq!(line.hear::<Demand>().await, Demand::Forget);
+        ids.push(id);
+    }
+    assert_eq!(open(), 0);
+    drop(inside);
+    let inside = state.inside();
+    for id in &ids {
+        let output = inside.read(&named("coder", id), 0, 99, LONG).await.unwrap();
+        assert!(output.complete && output.chunks.len() == 1);
+    }
+    assert_eq!(open(), 0);
+    assert_eq!(inside.forget_before(u64::MAX).await.unwrap(), 8);
+    assert_eq!(std::fs::read_dir(state.path("results")).unwrap().count(), 0);
+}

@@ -70,6 +70,9 @@ async fn a_program_gets_where_the_grants_lead_and_nowhere_else() {
     assert_eq!(asked.recv().await.unwrap(), "ping");
     let refused = ask(&state, 3128, &tunnel.replace("host.docker.internal", "localhost")).await;
     assert!(refused.contains("403") && refused.contains("is a private address"), "{refused}");
+    state.grant.lock().unwrap().egress.push(grant(&format!("localhost:{port}"), true));
+    let answer = ask(&state, 3128, &tunnel.replace("host.docker.internal", "localhost")).await;
+    assert_eq!(answer, "HTTP/1.1 200 Connection established\r\n\r\npong");
     let refused = ask(&state, 3128, "GET / HTTP/1.1\r\n\r\n").await;
     assert!(refused.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{refused}");
 
