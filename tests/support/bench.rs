@@ -3,7 +3,13 @@
 #[path = "../../xtask/src/api.rs"]
 pub(crate) mod api;
 
-use std::{env, fs, path::PathBuf, process::Command, sync::LazyLock, time::Instant};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+    time::Instant,
+};
 
 use serde_json::{Value, json};
 
@@ -82,7 +88,7 @@ impl Bench {
 
     /// Who owns what it made.
     pub(crate) fn instance(&self) -> String {
-        fs::read_to_string(self.state().join("instance")).unwrap_or_default().trim().to_owned()
+        instance(&self.state())
     }
 
     /// Calls a tool that must succeed; gives its structured result.
@@ -229,13 +235,13 @@ impl Bench {
 
     /// What the engine has of ours, stopped ones as well.
     pub(crate) fn containers(&self) -> Vec<Value> {
-        labelled(&self.engine, &format!("windlass.instance={}", self.instance()))
+        labelled(&self.engine, &format!("windlass.instance={}", self.instance())).unwrap()
     }
 
     /// What the engine says of a container.
     #[track_caller]
     pub(crate) fn inspect(&self, container: &str) -> Value {
-        let found = labelled(&self.engine, &format!("windlass.id={container}"));
+        let found = labelled(&self.engine, &format!("windlass.id={container}")).unwrap();
         let [one] = found.as_slice() else { panic!("the engine has {found:?}") };
         self.engine.get(&format!("/containers/{}/json", text(&one["Id"]))).unwrap()
     }
@@ -264,13 +270,24 @@ impl Drop for Bench {
         // It may have ended already.
         let _ = Command::new("kill").args(["-KILL", &pid]).status();
         host.wait();
-        if self.instance().is_empty() {
-            return;
-        }
-        for container in self.containers() {
-            let _ =
-                self.engine.delete(&format!("/containers/{}?force=1&v=1", text(&container["Id"])));
-        }
+        sweep(&self.engine, &self.instance());
+    }
+}
+
+/// The name of whoever has this state.
+pub(crate) fn instance(state: &Path) -> String {
+    fs::read_to_string(state.join("instance")).unwrap_or_default().trim().to_owned()
+}
+
+/// Removes every container of an instance. It is called where a panic would end all tests.
+pub(crate) fn sweep(engine: &Api, instance: &str) {
+    if instance.is_empty() {
+        return;
+    }
+    let found = labelled(engine, &format!("windlass.instance={instance}")).unwrap_or_default();
+    for id in found.iter().filter_map(|it| it["Id"].as_str()) {
+        // Somebody else may have removed it.
+        let _ = engine.delete(&format!("/containers/{id}?force=1&v=1"));
     }
 }
 
@@ -334,10 +351,10 @@ pub(crate) fn skip<T>(reason: &str) -> Option<T> {
     None
 }
 
-fn labelled(engine: &Api, label: &str) -> Vec<Value> {
+fn labelled(engine: &Api, label: &str) -> anyhow::Result<Vec<Value>> {
     let filters = encoded(&json!({"label": [label]}).to_string());
-    let found = engine.get(&format!("/containers/json?all=1&filters={filters}")).unwrap();
-    found.as_array().cloned().unwrap_or_default()
+    let found = engine.get(&format!("/containers/json?all=1&filters={filters}"))?;
+    Ok(found.as_array().cloned().unwrap_or_default())
 }
 
 /// For the query of an address.
