@@ -5,7 +5,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, IMAGE, text},
+    bench::{Bench, text},
+    engine::IMAGE,
     until,
 };
 

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::bench::{self, Bench, IMAGE, api::Api, text};
+use crate::support::{
+    bench::{self, Bench, text},
+    engine::{self, IMAGE, api::Api},
+};
 
 /// What a host over HTTP made goes before its state does.
 struct Swept {
@@ -14,14 +17,14 @@ struct Swept {
 
 impl Drop for Swept {
     fn drop(&mut self) {
-        bench::sweep(&self.engine, &bench::instance(&self.state));
+        engine::sweep(&self.engine, &engine::instance(&self.state));
     }
 }
 
 #[test]
 fn defect_01_and_04_it_serves_over_http_to_whoever_has_the_token() {
-    let Some(engine) = bench::docker() else { return };
-    let Some(setup) = bench::setup(engine.address(), "", &[]) else { return };
+    let Some(engine) = engine::docker() else { return };
+    let Some(setup) = bench::setup(engine.address(), &bench::granting(""), &[]) else { return };
     let host = setup.http();
     let _swept = Swept { state: host.setup.state(), engine };
     let call = |name: &str, arguments: Value| {

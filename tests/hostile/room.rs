@@ -4,7 +4,10 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::bench::{Bench, docker, finished, setup};
+use crate::support::{
+    bench::{Bench, finished, setup},
+    engine::docker,
+};
 
 /// Each of these must fail; what they print is for the reader of a failure.
 const ATTACKS: &[&str] = &[
@@ -123,9 +126,8 @@ fn one_container_sees_nothing_of_another() {
 #[test]
 fn a_plugin_without_the_grant_makes_no_container() {
     let Some(engine) = docker() else { return };
-    let Some(setup) = setup(engine.address(), "", &[]) else { return };
     let without = "[plugins.devbench.grants]\nstore = true\nworkspaces = \"own\"\n";
-    std::fs::write(setup.path("windlass.toml"), without).unwrap();
+    let Some(setup) = setup(engine.address(), without, &[]) else { return };
     let ended = setup.ended(&["serve"]);
     assert!(ended.stderr.contains("containers"), "{ended:?}");
 }
