@@ -3,12 +3,13 @@
 use std::{
     io::{BufRead as _, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    os::fd::OwnedFd,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::{super::figures::quantile, desk::Desk};
 use crate::command;
@@ -16,8 +17,11 @@ use crate::command;
 /// The port of loopback inside that leads to [`Site`].
 pub(super) const FORWARD: u16 = 11434;
 
-const WEB: u16 = 3000;
+const SOURCE: u16 = 3000;
 const ECHO: u16 = 3001;
+
+const ZEROS: &[&str] = &["dd", "if=/dev/zero", "bs=262144", "count=2048"];
+const ZERO_BYTES: usize = 262_144 * 2048;
 
 /// What travels.
 const MEGABYTES: usize = 512;
@@ -77,23 +81,46 @@ fn answer(mut stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// A page from a server inside, and from the same server outside: MB a second.
+/// Zeros from a program inside, and from the same program outside: MB a second.
 pub(super) fn into(desk: &mut Desk) -> Result<[f64; 2]> {
+    both(desk, SOURCE, ZEROS, fetch)
+}
+
+/// A byte to an echo inside and back, and to the same outside: p50 in milliseconds.
+pub(super) fn round_trip(desk: &mut Desk) -> Result<[f64; 2]> {
+    both(desk, ECHO, &["cat"], echo)
+}
+
+/// Measures a program that serves one connection, inside at this port and outside.
+fn both(
+    desk: &mut Desk,
+    port: u16,
+    program: &'static [&'static str],
+    measure: fn(&str) -> Result<f64>,
+) -> Result<[f64; 2]> {
     let container = desk.spawn()?;
-    let workspace = desk.workspace(&container)?;
-    let file = std::fs::File::create(workspace.join("page"))?;
-    file.set_len(BYTES as u64)?;
-    let inside = format!("httpd -p 127.0.0.1:{WEB} -h /workspace; sleep 600");
+    let inside = format!("nc -ll -p {port} -e {}", program.join(" "));
     desk.begin(&container, &["sh", "-c", &inside])?;
-    let (_port, address) = open_port(desk, &container, WEB)?;
-    let rate = fetch(&address)?;
-    let bare = free_port()?;
-    let mut httpd = Command::new("busybox");
-    httpd.args(["httpd", "-f", "-p", &bare, "-h"]).arg(&workspace);
-    let _httpd = Program(httpd.spawn().context("cannot start `busybox`")?);
-    let bare = fetch(&bare)?;
+    let (_port, address) = open_port(desk, &container, port)?;
+    let there = measure(&address)?;
     desk.kill(&container)?;
-    Ok([rate, bare])
+    Ok([there, beside(program, measure)?])
+}
+
+/// What `nc -e` does, but on this machine's loopback only.
+fn beside(program: &'static [&'static str], measure: fn(&str) -> Result<f64>) -> Result<f64> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?.to_string();
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept()?;
+        let out = OwnedFd::from(stream.try_clone()?);
+        let mut served = Command::new("busybox");
+        served.args(program).stdin(OwnedFd::from(stream)).stdout(out).stderr(Stdio::null());
+        served.status()
+    });
+    let measured = measure(&address)?;
+    server.join().map_err(|_| anyhow!("the server died"))??;
+    Ok(measured)
 }
 
 /// What the site has, fetched from inside, and with the same program outside: MB a second.
@@ -110,22 +137,6 @@ pub(super) fn out(desk: &mut Desk, site: &Site) -> Result<[f64; 2]> {
     Ok([took, start.elapsed()].map(|took| MEGABYTES as f64 / took.as_secs_f64()))
 }
 
-/// A byte to an echo inside and back, and to the same outside: p50 in milliseconds.
-pub(super) fn round_trip(desk: &mut Desk) -> Result<[f64; 2]> {
-    let container = desk.spawn()?;
-    let inside = format!("nc -ll -p {ECHO} -e cat");
-    desk.begin(&container, &["sh", "-c", &inside])?;
-    let (_port, address) = open_port(desk, &container, ECHO)?;
-    let there = echo(&address)?;
-    let bare = free_port()?;
-    let port = bare.rsplit(':').next().unwrap_or_default();
-    let nc = Command::new("busybox").args(["nc", "-ll", "-p", port, "-e", "cat"]).spawn();
-    let _nc = Program(nc.context("cannot start `busybox`")?);
-    let bare = echo(&bare)?;
-    desk.kill(&container)?;
-    Ok([there, bare])
-}
-
 /// `windlass port`: the address is good as long as the program runs.
 fn open_port(desk: &Desk, container: &str, port: u16) -> Result<(Program, String)> {
     let mut command = desk.server.command(&["port", container, &port.to_string()]);
@@ -139,18 +150,14 @@ fn open_port(desk: &Desk, container: &str, port: u16) -> Result<(Program, String
     Ok((program, address.next().with_context(|| format!("no address: {line}"))?.to_owned()))
 }
 
-fn free_port() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
-}
-
 fn fetch(address: &str) -> Result<f64> {
-    let mut stream = listening(address, |stream| stream.write_all(b"GET /page HTTP/1.0\r\n\r\n"))?;
+    let mut stream = listening(address, |_| Ok(()))?;
     let start = Instant::now();
     let (mut block, mut got) = (vec![0; BLOCK], 0);
     while let read @ 1.. = stream.read(&mut block)? {
         got += read;
     }
-    ensure!(got > BYTES, "{got} bytes are not all");
+    ensure!(got == ZERO_BYTES, "{got} bytes are not all");
     Ok(got as f64 / 1e6 / start.elapsed().as_secs_f64())
 }
 
