@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    bench::{Bench, IMAGE, WHOLE_IMAGE, text},
+    bench::{Bench, text},
+    engine::{IMAGE, WHOLE_IMAGE},
     until,
 };
 

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::bench::{Bench, IMAGE, WHOLE_IMAGE};
+use crate::support::{
+    bench::Bench,
+    engine::{IMAGE, WHOLE_IMAGE},
+};
 
 #[track_caller]
 fn refused(bench: &mut Bench, image: &str) -> String {
@@ -43,10 +46,12 @@ fn db_20_docker_io_is_what_is_meant_without_a_registry() {
 
 #[test]
 fn db_20_the_environment_names_registries_as_it_did() {
-    let environment = [("MCP_ALLOWED_REGISTRIES", "ghcr.io")];
-    let Some(mut bench) = Bench::with("", &environment) else { return };
+    let environment = [("MCP_ALLOWED_REGISTRIES", "ghcr.io,quay.io")];
+    let Some(mut bench) = Bench::unconfigured(&environment) else { return };
     let text = refused(&mut bench, IMAGE);
-    assert!(text.contains("Allowed registries: ghcr.io"), "{text}");
+    assert!(text.contains("Allowed registries: ghcr.io, quay.io"), "{text}");
+    let Some(mut bench) = Bench::unconfigured(&[]) else { return };
+    bench.spawn();
 }
 
 #[test]

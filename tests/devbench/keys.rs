@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    bench::{Bench, IMAGE, merged, text},
+    bench::{Bench, merged, text},
     clock::age,
+    engine::IMAGE,
 };
 
 fn spawn(bench: &mut Bench, key: &str) -> String {

@@ -5,7 +5,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, IMAGE, text},
+    bench::{Bench, text},
+    engine::IMAGE,
     until,
 };
 
@@ -152,9 +153,9 @@ fn db_22_the_end_of_the_client_stops_transients_and_keeps_persistents() {
     for _ in 0..2 {
         bench.ended(|bench| {
             let running = |id: &str| {
-                let id = format!("windlass.id={id}");
-                let with = |it: &&serde_json::Value| it["Labels"].to_string().contains(&id[12..]);
-                bench.containers().iter().filter(with).any(|it| it["State"] == "running")
+                let here = bench.containers();
+                let state = here.iter().find(|it| it["Labels"]["windlass.id"] == id);
+                state.is_some_and(|it| it["State"] == "running")
             };
             assert!(!running(&transient), "it still runs");
             assert!(running(&persistent), "it does not run any more");

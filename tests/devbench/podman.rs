@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::bench::{Bench, IMAGE};
+use crate::support::bench::Bench;
 
 #[test]
 fn podman_runs_the_round_from_spawn_to_kill() {
@@ -60,5 +60,5 @@ fn podman_runs_root_by_grant_and_reconciles() {
     );
     assert_eq!(bench.code("spawn", json!({"image": "evil.example.com/a"})), "POLICY_DENIED");
     let health = bench.call("health", json!({}));
-    assert!(health["engine"].as_str().unwrap().starts_with("podman"), "{health} {IMAGE}");
+    assert!(health["engine"].as_str().unwrap().starts_with("podman"), "{health}");
 }

@@ -48,7 +48,7 @@ fn what_others_made_is_left_alone() {
     let Some(mut bench) = Bench::new() else { return };
     bench.spawn();
     let labels = json!({"windlass.instance": "somebody else", "windlass.id": "c_other"});
-    let spec = json!({"Image": crate::support::bench::IMAGE, "Cmd": ["true"], "Labels": labels});
+    let spec = json!({"Image": crate::support::engine::IMAGE, "Cmd": ["true"], "Labels": labels});
     let other = bench.engine.post("/containers/create", &spec).unwrap();
     let other = text(&other["Id"]);
     let reconciled = bench.call("reconcile", json!({}));
@@ -88,7 +88,7 @@ fn a_host_that_is_killed_while_it_spawns_leaves_no_orphan() {
     let Some(mut bench) = Bench::new() else { return };
     for _ in 0..3 {
         for _ in 0..4 {
-            let arguments = json!({"image": crate::support::bench::IMAGE});
+            let arguments = json!({"image": crate::support::engine::IMAGE});
             bench.host().begin("tools/call", json!({"name": "spawn", "arguments": arguments}));
         }
         // Somewhere in the middle: a call that is answered came after them.

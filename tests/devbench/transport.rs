@@ -1,18 +1,32 @@
 //! The plugin over both transports.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::support::{
-    Setup,
-    bench::{self, Bench, IMAGE, text},
+    bench::{self, Bench, text},
+    engine::{self, IMAGE, api::Api},
 };
+
+/// What a host over HTTP made goes before its state does.
+struct Swept {
+    state: PathBuf,
+    engine: Api,
+}
+
+impl Drop for Swept {
+    fn drop(&mut self) {
+        engine::sweep(&self.engine, &engine::instance(&self.state));
+    }
+}
 
 #[test]
 fn defect_01_and_04_it_serves_over_http_to_whoever_has_the_token() {
-    let Some(engine) = bench::docker() else { return };
-    let Some(setup) = bench::setup(engine.address(), "", &[]) else { return };
-    let setup: Setup = setup;
+    let Some(engine) = engine::docker() else { return };
+    let Some(setup) = bench::setup(engine.address(), &bench::granting(""), &[]) else { return };
     let host = setup.http();
+    let _swept = Swept { state: host.setup.state(), engine };
     let call = |name: &str, arguments: Value| {
         let answer = host.request("tools/call", json!({"name": name, "arguments": arguments}));
         assert_eq!(answer.status, 200, "{answer:?}");

@@ -16,7 +16,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{
-    bench::{Bench, IMAGE, api::Api, docker},
+    bench::Bench,
+    engine::{IMAGE, api::Api, docker},
     until,
 };
 

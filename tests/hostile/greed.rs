@@ -96,7 +96,7 @@ fn more_containers_than_granted_are_refused() {
     let Some(mut bench) = Bench::granted("most = 2") else { return };
     bench.spawn();
     let second = bench.spawn();
-    let image = json!({"image": crate::support::bench::IMAGE});
+    let image = json!({"image": crate::support::engine::IMAGE});
     let refused = bench.refused("spawn", image);
     assert!(refused.contains("`plugins.devbench.grants.containers.most`"), "{refused}");
     bench.call("kill", json!({"container_id": second, "force": true}));

@@ -113,7 +113,7 @@ fn a_forward_is_a_port_of_loopback() {
     let grant = format!("forwards = {{ \"11434\" = \"host.docker.internal:{}\" }}", site.port());
     let Some(mut bench) = Bench::granted(&grant) else { return };
     let id = bench.spawn();
-    assert_eq!(bench.run(&id, "wget -q -O - http://127.0.0.1:11434/").stdout, "forwarded");
+    assert_eq!(bench.run(&id, "wget -Y off -q -O - http://127.0.0.1:11434/").stdout, "forwarded");
 }
 
 #[test]

@@ -1,20 +1,14 @@
 //! The plugin `devbench` on a real engine, and what that engine says of what it made.
 
-#[path = "../../xtask/src/api.rs"]
-pub(crate) mod api;
-
 use std::{env, fs, path::PathBuf, process::Command, sync::LazyLock, time::Instant};
 
 use serde_json::{Value, json};
 
-use super::{Host, PATIENCE, Setup, failure, wait};
-use api::Api;
-
-/// `cargo xtask test` makes it.
-pub(crate) const IMAGE: &str = "windlass-test/busybox:latest";
-
-/// The same as it is known after normalisation.
-pub(crate) const WHOLE_IMAGE: &str = "docker.io/windlass-test/busybox:latest";
+use super::{
+    Host, PATIENCE, Setup,
+    engine::{self, IMAGE, api::Api, docker, instance, labelled, skip, sweep},
+    failure, wait,
+};
 
 /// No other plugin that the program has inside.
 const ALONE: &[&str] = &["--plugins", "devbench"];
@@ -57,16 +51,20 @@ impl Bench {
 
     /// On Podman, if `cargo xtask test` could start one.
     pub(crate) fn podman() -> Option<Self> {
-        let reason =
-            || env::var("WINDLASS_TEST_NO_PODMAN").unwrap_or("none was started".to_owned());
-        let Ok(address) = env::var("WINDLASS_TEST_PODMAN") else {
-            return skip(&format!("no Podman: {}", reason()));
-        };
-        Self::start(Api::new(address), "powers = [\"root\"]", &[])
+        Self::start(engine::podman()?, "powers = [\"root\"]", &[])
+    }
+
+    /// As it is without a configuration: nothing but its defaults.
+    pub(crate) fn unconfigured(environment: &[(&str, &str)]) -> Option<Self> {
+        Self::configured(docker()?, "", environment)
     }
 
     pub(crate) fn start(engine: Api, grant: &str, environment: &[(&str, &str)]) -> Option<Self> {
-        let setup = setup(engine.address(), grant, environment)?;
+        Self::configured(engine, &granting(grant), environment)
+    }
+
+    fn configured(engine: Api, text: &str, environment: &[(&str, &str)]) -> Option<Self> {
+        let setup = setup(engine.address(), text, environment)?;
         let own = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
         let environment = environment.iter().map(own).collect();
         Some(Self { host: Some(setup.modern()), engine, environment })
@@ -82,7 +80,7 @@ impl Bench {
 
     /// Who owns what it made.
     pub(crate) fn instance(&self) -> String {
-        fs::read_to_string(self.state().join("instance")).unwrap_or_default().trim().to_owned()
+        instance(&self.state())
     }
 
     /// Calls a tool that must succeed; gives its structured result.
@@ -217,7 +215,7 @@ impl Bench {
     /// Writes other grants into its configuration while it runs.
     pub(crate) fn grant(&self, grant: &str) {
         let path = self.host.as_ref().unwrap().setup.path("windlass.toml");
-        fs::write(path, configuration(grant)).unwrap();
+        fs::write(path, granting(grant)).unwrap();
     }
 
     /// Runs a command of the program beside it.
@@ -229,13 +227,13 @@ impl Bench {
 
     /// What the engine has of ours, stopped ones as well.
     pub(crate) fn containers(&self) -> Vec<Value> {
-        labelled(&self.engine, &format!("windlass.instance={}", self.instance()))
+        labelled(&self.engine, &format!("windlass.instance={}", self.instance())).unwrap()
     }
 
     /// What the engine says of a container.
     #[track_caller]
     pub(crate) fn inspect(&self, container: &str) -> Value {
-        let found = labelled(&self.engine, &format!("windlass.id={container}"));
+        let found = labelled(&self.engine, &format!("windlass.id={container}")).unwrap();
         let [one] = found.as_slice() else { panic!("the engine has {found:?}") };
         self.engine.get(&format!("/containers/{}/json", text(&one["Id"]))).unwrap()
     }
@@ -264,13 +262,7 @@ impl Drop for Bench {
         // It may have ended already.
         let _ = Command::new("kill").args(["-KILL", &pid]).status();
         host.wait();
-        if self.instance().is_empty() {
-            return;
-        }
-        for container in self.containers() {
-            let _ =
-                self.engine.delete(&format!("/containers/{}?force=1&v=1", text(&container["Id"])));
-        }
+        sweep(&self.engine, &self.instance());
     }
 }
 
@@ -288,24 +280,8 @@ impl Ran {
     }
 }
 
-/// The engine that the tests use, if it answers and has their image.
-pub(crate) fn docker() -> Option<Api> {
-    let named = env::var("DOCKER_HOST").unwrap_or("unix:///var/run/docker.sock".to_owned());
-    if let Ok(reason) = env::var("WINDLASS_TEST_NO_DOCKER") {
-        return skip(&format!("no Docker: {reason}"));
-    }
-    let engine = Api::new(named);
-    if !engine.answers() {
-        return skip("no Docker: `cargo xtask test` finds or starts one");
-    }
-    if engine.get(&format!("/images/{IMAGE}/json")).is_err() {
-        return skip(&format!("no image `{IMAGE}`: `cargo xtask test` makes it"));
-    }
-    Some(engine)
-}
-
-/// A host that is told of an engine. None: the program was not built with its plugins inside.
-pub(crate) fn setup(address: &str, grant: &str, environment: &[(&str, &str)]) -> Option<Setup> {
+/// A host with this configuration that is told of an engine. None: the program was not built with its plugins inside.
+pub(crate) fn setup(address: &str, text: &str, environment: &[(&str, &str)]) -> Option<Setup> {
     /// Asked once: the answer takes a start.
     static INSIDE: LazyLock<bool> = LazyLock::new(|| {
         let ended = Setup::new().arguments(ALONE).ended(&["serve"]);
@@ -316,33 +292,18 @@ pub(crate) fn setup(address: &str, grant: &str, environment: &[(&str, &str)]) ->
         return skip("the program has no plugin `devbench` inside: `cargo xtask build` builds one");
     }
     let plain = Setup::new().arguments(ALONE);
-    let mut setup = plain.config(&configuration(grant)).environment("DOCKER_HOST", address);
+    let mut setup = plain.config(text).environment("DOCKER_HOST", address);
     for (name, value) in environment {
         setup = setup.environment(name, value);
     }
     Some(setup)
 }
 
-fn configuration(grant: &str) -> String {
+/// A configuration with this in devbench's table `grants.containers`.
+pub(crate) fn granting(grant: &str) -> String {
     format!(
         "[plugins.devbench.grants]\nstore = true\nworkspaces = \"own\"\n[plugins.devbench.grants.containers]\n{grant}\n"
     )
-}
-
-pub(crate) fn skip<T>(reason: &str) -> Option<T> {
-    eprintln!("SKIPPED: {reason}");
-    None
-}
-
-fn labelled(engine: &Api, label: &str) -> Vec<Value> {
-    let filters = encoded(&json!({"label": [label]}).to_string());
-    let found = engine.get(&format!("/containers/json?all=1&filters={filters}")).unwrap();
-    found.as_array().cloned().unwrap_or_default()
-}
-
-/// For the query of an address.
-pub(crate) fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// The arguments of both.

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod clock;
 pub(crate) mod coder;
 pub(crate) mod ended;
+pub(crate) mod engine;
 pub(crate) mod http;
 pub(crate) mod site;
 

@@ -1,7 +1,10 @@
 //! `cargo xtask bench`: what a call through a plugin costs, beside a native server driven the same way.
 //!
+//! `cargo xtask bench containers`: what containers cost, beside the bare engine; `bench/containers.rs` says more.
+//!
 //! `bench/figures.rs` says what each figure is, `bench/flood.rs` what a flood does, `bench/table.rs` what it must be.
 
+mod containers;
 mod figures;
 mod flood;
 mod line;
@@ -12,6 +15,7 @@ mod web;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::ValueEnum;
 
 use crate::{command, host, plugins, serve::Server, tree};
 use table::{Figure, Must, Table};
@@ -22,14 +26,28 @@ const FIXTURES: [&str; 6] = ["echo", "looping", "crash", "greedy", "asker", "not
 /// A median of fewer is none.
 const LEAST_RUNS: usize = 5;
 
-pub(crate) fn bench(runs: usize) -> Result<ExitCode> {
+/// What is measured.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Suite {
+    Calls,
+    Containers,
+}
+
+pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
+    match suite {
+        Suite::Calls => calls(runs),
+        Suite::Containers => containers::bench(runs.max(LEAST_RUNS)),
+    }
+}
+
+fn calls(runs: usize) -> Result<ExitCode> {
     plugins::build_with_fixtures()?;
     let windlass = host::build_alone(host::RELEASE)?;
     command::succeed(command::cargo().args(["build", "--release", "--package", "floor"]))?;
     let windlass = Server::windlass(&windlass, &FIXTURES)?;
     let floor = Server::floor(&tree::target().join("release/floor"));
     let runs = runs.max(LEAST_RUNS);
-    let mut table = Table::begin();
+    let mut table = Table::begin("native floor");
     // The first start of all compiles the plugins.
     figures::start(&windlass)?;
     beside_floor(&mut table, &windlass, &floor, runs);

@@ -22,6 +22,8 @@ use clap::ValueEnum;
 
 pub(crate) use keeper::keep;
 
+use crate::{api::Api, report::Absent};
+
 /// The image of all tests: BusyBox and nothing else.
 pub(crate) const IMAGE: &str = "windlass-test/busybox:latest";
 
@@ -51,6 +53,12 @@ impl Engines {
     pub(crate) fn start() -> Result<Self> {
         let [docker, podman] = [begin(Kind::Docker)?, begin(Kind::Podman)?];
         Ok(Self { docker: docker.wait(), podman: podman.wait() })
+    }
+
+    /// Docker, or why there is none.
+    pub(crate) fn docker(&self) -> Result<Api> {
+        let found = self.docker.found.as_ref().map_err(|reason| Absent(reason.clone()))?;
+        Ok(Api::new(found.as_str()))
     }
 
     /// Tells a test or a host where they are.

@@ -65,8 +65,10 @@ enum Command {
     /// Has an engine while its stdin is open: how the tests and the bench get theirs.
     #[command(hide = true)]
     Keep { engine: engine::Kind },
-    /// Measures the release build beside a native server.
+    /// Measures the release build beside a native server, or what it does with containers beside the bare engine.
     Bench {
+        #[arg(value_enum, default_value_t = bench::Suite::Calls)]
+        suite: bench::Suite,
         /// How often each figure is taken; its median counts.
         #[arg(long, default_value_t = 5)]
         runs: usize,
@@ -90,7 +92,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Test { filter } => return test::test(filter.as_deref()),
         Command::Peers { only } => return peers::peers(only.as_deref()),
         Command::Keep { engine } => engine::keep(engine)?,
-        Command::Bench { runs } => return bench::bench(runs),
+        Command::Bench { suite, runs } => return bench::bench(suite, runs),
     }
     Ok(ExitCode::SUCCESS)
 }

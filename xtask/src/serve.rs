@@ -5,7 +5,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -28,8 +28,9 @@ pub(crate) struct Server {
     program: OsString,
     arguments: Vec<OsString>,
     http: &'static [&'static str],
+    environment: Vec<(String, String)>,
     /// Its state and its configuration; gone when this is dropped.
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 /// A server that listens. It is killed when this is dropped.
@@ -64,12 +65,48 @@ impl Server {
         let paths = paths.into_iter().flat_map(|(name, path)| [name.into(), path.into()]);
         let arguments = ["serve".into()].into_iter().chain(paths).collect();
         let http = &["--http", "127.0.0.1:0", "--auth", "none"];
-        Ok(Self { program: program.into(), arguments, http, _folder: Some(folder) })
+        let environment = Vec::new();
+        Ok(Self { program: program.into(), arguments, http, environment, folder: Some(folder) })
+    }
+
+    /// The host with one of its own plugins, granted what the tables say.
+    pub(crate) fn alone(
+        program: &Path,
+        plugin: &str,
+        tables: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut server = Self::configured(program, &[], tables)?;
+        server.arguments.extend(["--plugins".into(), plugin.into()]);
+        let own = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        server.environment = environment.iter().map(own).collect();
+        Ok(server)
+    }
+
+    /// Where its state is.
+    pub(crate) fn state(&self) -> Result<PathBuf> {
+        let folder = self.folder.as_ref().context("this server has no state")?;
+        Ok(folder.path().join("state"))
+    }
+
+    /// Another command of the program, with the same configuration and state.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        // The first word of its arguments is `serve`.
+        command.args(words).args(self.arguments.iter().skip(1));
+        command.envs(self.environment.iter().cloned());
+        command
     }
 
     /// The least that a server costs: the crate in `tests/floor`.
     pub(crate) fn floor(program: &Path) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), http: &["--http"], _folder: None }
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            http: &["--http"],
+            environment: Vec::new(),
+            folder: None,
+        }
     }
 
     /// The words that start it on stdio.
@@ -80,7 +117,7 @@ impl Server {
     /// Starts it on stdio.
     pub(crate) fn stdio(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments);
+        command.args(&self.arguments).envs(self.environment.iter().cloned());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         command
     }

@@ -57,18 +57,19 @@ impl Line {
 
     /// Sends a request and waits for its answer, which must not be an error.
     pub(super) fn request(&mut self, method: &str, parameters: &str) -> Result<()> {
+        self.answer(method, parameters).map(drop)
+    }
+
+    /// The same; gives the answer.
+    pub(super) fn answer(&mut self, method: &str, parameters: &str) -> Result<&str> {
         let id = self.begin(method, parameters)?;
         let mark = format!("\"id\":{id},");
-        let answer = loop {
-            let answer = self.answers.next()?;
-            if answer.contains(&mark) {
-                break answer;
-            }
-        };
+        while !self.answers.next()?.contains(&mark) {}
+        let answer = self.answers.last()?;
         if is_error(answer) {
             bail!("`{method}` failed: {answer}");
         }
-        Ok(())
+        Ok(answer)
     }
 
     /// Both ends, for a client that writes and reads at the same time.
@@ -89,6 +90,11 @@ impl Answers {
                 break;
             }
         }
+        self.last()
+    }
+
+    /// The same one again.
+    fn last(&self) -> Result<&str> {
         Ok(str::from_utf8(&self.line)?)
     }
 

@@ -21,7 +21,7 @@ impl Figure {
         Self { name, must, measured, floor: None }
     }
 
-    /// The same of the native server.
+    /// The same of what stands beside it.
     pub(super) fn beside(self, floor: f64) -> Self {
         Self { floor: Some(floor), ..self }
     }
@@ -59,8 +59,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn begin() -> Self {
-        let heads = ["figure", "must", "measured", "native floor", "ratio"];
+    /// With what stands beside the figures.
+    pub(super) fn begin(beside: &str) -> Self {
+        let heads = ["figure", "must", "measured", beside, "ratio"];
         let [figure, must, measured, floor, ratio] = heads;
         println!("{figure:<42} {must:>12} {measured:>12} {floor:>12} {ratio:>7}");
         Self { missed: 0 }

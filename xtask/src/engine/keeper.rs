@@ -24,6 +24,9 @@ pub(super) const END_LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// In this run level a package that is installed starts no service, which nobody would end.
+const QUIET: &str = "RUNLEVEL";
+
 /// The places of one engine that we start.
 pub(super) struct Home {
     /// What grows.
@@ -147,7 +150,7 @@ pub(super) fn need(programs: &[&str], packages: &[&str]) -> Result<()> {
         let mut apt = Command::new("apt-get");
         apt.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
         // Whether it succeeded is seen below.
-        let _ = command::succeed(apt.env("DEBIAN_FRONTEND", "noninteractive"));
+        let _ = command::succeed(apt.env("DEBIAN_FRONTEND", "noninteractive").env(QUIET, "1"));
     }
     if missing(programs) {
         let programs = programs.join("`, `");
