@@ -12,6 +12,20 @@ pub enum Failure {
 
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
+impl Failure {
+    /// Adds to what programs read of an answer. A trap has no such part.
+    #[must_use]
+    pub fn with_detail(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        if let Self::Answer(error) = &mut self {
+            let details = error.details.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let mut details: serde_json::Map<_, _> = details.unwrap_or_default();
+            details.insert(name.to_owned(), value.into());
+            error.details = Some(serde_json::Value::Object(details).to_string());
+        }
+        self
+    }
+}
+
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: None }

@@ -167,12 +167,16 @@ fn db_22_the_end_of_the_client_stops_transients_and_keeps_persistents() {
 #[test]
 fn db_22_a_drain_lets_processes_end_for_as_long_as_it_may() {
     let Some(mut bench) = Bench::with("", &[("MCP_DRAIN_GRACE_S", "1")]) else { return };
-    let id = bench.spawn_with(json!({"persistent": true}));
-    let exec = bench.begin(&id, "echo up; sleep 600");
-    bench.printed(&exec, "up");
+    let (transient, persistent) = (bench.spawn(), bench.spawn_with(json!({"persistent": true})));
+    let ends = bench.begin(&transient, "echo up; sleep 600");
+    let goes_on = bench.begin(&persistent, "echo up; sleep 600");
+    bench.printed(&ends, "up");
+    bench.printed(&goes_on, "up");
     let begin = Instant::now();
     bench.ended(|_| ());
     assert!(begin.elapsed().as_secs() < 60, "the default of the grace, and not that of the test");
-    let ran = bench.end(&exec);
+    let ran = bench.end(&ends);
     assert_eq!((ran.stdout.as_str(), ran.code), ("up\n", -2));
+    let polled = bench.call("exec_poll", json!({"exec_id": goes_on}));
+    assert_eq!(polled["complete"], false, "what runs in a persistent container goes on: {polled}");
 }

@@ -84,17 +84,11 @@ pub(super) fn restless(path: &WorkspacePath) -> Failure {
 }
 
 /// The failure of one step of several, which undid those before it.
-pub(super) fn in_step(failure: Failure, number: usize, what: &str) -> Failure {
-    let Failure::Answer(mut error) = failure else { return failure };
-    let details = error.details.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    let mut details = details.unwrap_or_else(|| json!({}));
-    if let Some(details) = details.as_object_mut() {
-        details.insert("step".to_owned(), number.into());
-        details.insert("rollback_performed".to_owned(), true.into());
+pub(super) fn in_step(mut failure: Failure, number: usize, what: &str) -> Failure {
+    if let Failure::Answer(error) = &mut failure {
+        error.message = format!("step {number} ({what}): {}", error.message);
     }
-    error.message = format!("step {number} ({what}): {}", error.message);
-    error.details = Some(details.to_string());
-    Failure::Answer(error)
+    failure.with_detail("step", number).with_detail("rollback_performed", true)
 }
 
 fn with_details(mut failure: Failure, details: serde_json::Value) -> Failure {

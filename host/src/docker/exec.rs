@@ -17,7 +17,10 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::AsyncWriteExt as _,
+    time::{Instant, sleep},
+};
 use windlass_supervisor::protocol::MARKER;
 
 use super::{Docker, Ours, failure::Trouble};
@@ -36,6 +39,8 @@ pub struct Exec {
     /// `NAME=value`.
     pub env: Vec<String>,
     pub cwd: String,
+    /// What it reads. None: its stdin is closed.
+    pub stdin: Option<Vec<u8>>,
     /// `0:0`.
     pub user: String,
 }
@@ -57,13 +62,13 @@ pub struct Running {
 }
 
 impl Docker {
-    /// Starts a command without stdin.
+    /// Starts a command.
     pub async fn exec(&self, ours: &Ours, exec: Exec) -> Result<Running> {
         let what = format!("run a command in container `{}`", ours.id());
         let mut env = exec.env;
         env.push(format!("{MARKER}={}", exec.id));
         let options = CreateExecOptions {
-            attach_stdin: Some(false),
+            attach_stdin: Some(exec.stdin.is_some()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             tty: Some(false),
@@ -84,13 +89,22 @@ impl Docker {
             .await?
             .map_err(|trouble| trouble.doing(&what))?;
         match started {
-            StartExecResults::Attached { output, .. } => Ok(Running {
-                docker: self.clone(),
-                exec: created.id,
-                output,
-                ready: VecDeque::new(),
-                broken: false,
-            }),
+            StartExecResults::Attached { output, mut input } => {
+                if let Some(stdin) = exec.stdin {
+                    // A command that does not read it must not stand before its own output.
+                    tokio::spawn(async move {
+                        let _ = input.write_all(&stdin).await;
+                        let _ = input.shutdown().await;
+                    });
+                }
+                Ok(Running {
+                    docker: self.clone(),
+                    exec: created.id,
+                    output,
+                    ready: VecDeque::new(),
+                    broken: false,
+                })
+            }
             StartExecResults::Detached => {
                 Err(unavailable(format!("cannot {what}: the engine gives no output of it")))
             }

@@ -52,6 +52,7 @@ impl Docker {
             command: words.to_vec(),
             env: Vec::new(),
             cwd: "/".to_owned(),
+            stdin: None,
             user: "0:0".to_owned(),
         };
         let mut running = self.exec(ours, exec).await?;

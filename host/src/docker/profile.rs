@@ -93,10 +93,7 @@ fn limits(
         mounts: Some(vec![bind(made.workspace, WORKSPACE, false), bind(made.folder, FOLDER, true)]),
         // Engines make it `noexec` if nobody says otherwise, and installers run what they unpack. It counts as memory, so
         // half of it is what the kernel would give as well.
-        tmpfs: Some(HashMap::from([(
-            "/tmp".to_owned(),
-            format!("rw,exec,nosuid,nodev,mode=1777,size={}", memory / 2),
-        )])),
+        tmpfs: Some(HashMap::from([("/tmp".to_owned(), scratch(memory / 2, engine))])),
         // Podman adds a tmpfs at /run and /var/tmp, and has no way to be told not to.
         readonly_rootfs: Some(!has(Power::WritableRoot)),
         network_mode: Some(if has(Power::Bridge) { "bridge" } else { "none" }.to_owned()),
@@ -122,6 +119,16 @@ fn limits(
         userns_mode: (engine.rootless && engine.is_podman()).then(|| "keep-id".to_owned()),
         ..HostConfig::default()
     }
+}
+
+/// The options of `/tmp`. Docker gives it the rights of the image's own folder, whatever `mode` says, and where those are
+/// root's alone nobody else could write; so there it belongs to the user too.
+fn scratch(size: i64, engine: &Engine) -> String {
+    let options = format!("rw,exec,nosuid,nodev,mode=1777,size={size}");
+    if engine.is_podman() || !geteuid().is_root() {
+        return options;
+    }
+    format!("{options},uid=1000,gid=1000")
 }
 
 /// A mount, and not a bind: of those an engine makes the source when it is missing, as root. Neither way takes `nosuid` and

@@ -133,7 +133,9 @@ impl Rooms {
         let ids: Vec<_> = transient.iter().map(|entry| entry.id.clone()).collect();
         let grace = Duration::from_secs(self.config.drain_grace_s);
         if timeout(grace, self.inside.idle(&ids)).await.is_err() {
-            tracing::warn!("processes that still run are ended");
+            tracing::warn!("processes that still run are cancelled");
+            join_all(ids.iter().map(|id| self.inside.cancel_all(id))).await;
+            let _ = timeout(Duration::from_secs(GRACE_S.into()), self.inside.idle(&ids)).await;
         }
         let stopped = join_all(transient.iter().map(|entry| self.stop(entry, GRACE_S))).await;
         for failure in stopped.into_iter().filter_map(Result::err) {

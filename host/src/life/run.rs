@@ -44,10 +44,8 @@ impl Rooms {
         if !process.request().root {
             return self.inside.start(&entry.id, process).await;
         }
-        if process.request().stdin.is_some() || process.request().terminal.is_some() {
-            return Err(invalid(
-                "the engine's own exec, which root needs, has neither stdin nor a terminal here",
-            ));
+        if process.request().terminal.is_some() {
+            return Err(invalid("the engine's own exec, which root needs, has no terminal here"));
         }
         let limit = process.request().timeout_ms.map(Duration::from_millis);
         let mut exec = exec_of(process.request(), secrets)?;
@@ -179,6 +177,7 @@ fn exec_of(process: &NewProcess, secrets: &Secrets) -> Result<Exec> {
         command: process.command.clone(),
         env: process.env.iter().map(variable).collect::<Result<_>>()?,
         cwd: process.cwd.clone(),
+        stdin: process.stdin.clone(),
         user: ROOT.to_owned(),
     })
 }

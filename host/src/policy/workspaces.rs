@@ -170,8 +170,8 @@ impl Policy {
             let steps = steps.len();
             return Err(limit(format!("{steps} steps are more than the {MOST_STEPS} of a batch")));
         }
-        for step in &steps {
-            step.check()?;
+        for (number, step) in steps.iter().enumerate() {
+            step.check().map_err(|failure| failure.with_detail("step", number + 1))?;
             if !matches!(step, Step::Read(_)) {
                 self.may_write("workspaces.batch")?;
             }

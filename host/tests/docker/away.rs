@@ -44,6 +44,7 @@ async fn an_engine_comes_goes_and_comes_back() {
             command: ["sh", "-c", "echo up; sleep 1000"].map(str::to_owned).to_vec(),
             env: vec![],
             cwd: "/".to_owned(),
+            stdin: None,
             user: "0:0".to_owned(),
         };
         let mut running = docker.exec(&ours, exec).await.unwrap();

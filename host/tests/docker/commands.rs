@@ -15,6 +15,7 @@ fn command(id: &str, script: &str) -> Exec {
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: vec!["WORD=secret".to_owned()],
         cwd: "/workspace".to_owned(),
+        stdin: None,
         user: "0:0".to_owned(),
     }
 }

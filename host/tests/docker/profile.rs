@@ -21,6 +21,7 @@ async fn inside(bench: &Bench, ours: &Ours, user: &str, script: &str) -> String 
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: vec![],
         cwd: "/".to_owned(),
+        stdin: None,
         user: user.to_owned(),
     };
     let mut running = bench.docker.exec(ours, exec).await.unwrap();
