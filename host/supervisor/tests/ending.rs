@@ -65,9 +65,9 @@ fn children_that_flee_are_found() {
     let container = container!();
     for (number, flight) in [
         "setsid sleep 1000 &",
-        "(setsid sh -c 'setsid sleep 1000 & sleep 1000' &)",
+        "(setsid sh -c 'setsid sleep 1000 & sleep 1000' &);",
         "env -i setsid sleep 1000 &",
-        "(env -i setsid sh -c 'sleep 1000 & (sleep 1000 &)' &) ",
+        "(env -i setsid sh -c 'sleep 1000 & (sleep 1000 &)' &);",
         "setsid sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done' &",
         "WINDLASS_PROCESS=e_forged setsid sleep 1000 &",
     ]
@@ -115,8 +115,7 @@ fn a_fork_bomb_ends() {
     let container = container!();
     for (number, bomb) in [
         "b() { b | b & }; echo ready; while :; do b 2>/dev/null; done",
-        "f() { setsid sh -c 'while :; do setsid \"$0\" -c \"$1\" \"$0\" \"$1\" & done' sh \"$1\"; }; \
-         echo ready; while :; do setsid sh -c 'trap \"\" TERM; while :; do setsid sh -c \"sleep 0.01; sleep 0.01\" & done' & done",
+        "echo ready; while :; do setsid sh -c 'trap \"\" TERM; while :; do (setsid sleep 0.01 &) done' & sleep 0.002; done",
     ]
     .iter()
     .enumerate()

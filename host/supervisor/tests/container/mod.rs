@@ -1,4 +1,5 @@
 //! A container in small: the real program as first process of a pid namespace, and this test as its host.
+#![allow(dead_code, reason = "each of the tests uses a part of it")]
 
 use std::{
     cell::RefCell,
@@ -43,7 +44,6 @@ pub(crate) struct Container {
     /// Connections that nobody has asked for yet.
     waiting: RefCell<VecDeque<(Hello, Line)>>,
     pub(crate) control: RefCell<Line>,
-    pub(crate) user: u32,
 }
 
 /// One connection of the supervisor.
@@ -181,7 +181,6 @@ impl Container {
             unshare,
             waiting: RefCell::default(),
             control: RefCell::new(control),
-            user,
         }
     }
 
