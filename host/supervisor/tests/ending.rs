@@ -114,15 +114,15 @@ fn the_end_of_one_leaves_others_and_what_they_left_alone() {
 fn a_fork_bomb_ends() {
     let container = container!();
     for (number, bomb) in [
-        "b() { b | b & }; echo ready; while :; do b 2>/dev/null; done",
-        "echo ready; while :; do setsid sh -c 'trap \"\" TERM; while :; do (setsid sleep 0.01 &) done' & sleep 0.002; done",
+        "echo ready; (b() { b | b & }; while :; do b; done) 2>/dev/null & exec sleep 1000",
+        "echo ready; setsid sh -c 'trap \"\" TERM; b() { setsid sleep 0.1 & b | b & }; while :; do b; done' 2>/dev/null & exec sleep 1000",
     ]
     .iter()
     .enumerate()
     {
         let start = Start { grace_ms: 100, ..shell(&format!("e_{number}"), bomb) };
         let (mut heard, mut line) = ready(&container, start);
-        until("many", || container.others().len() > 100);
+        until("many", || container.others().len() > 25);
         line.say(&Demand::Cancel);
         let ended = heard.hear(&mut line).unwrap();
         assert_eq!((ended.how, ended.message), (How::Cancelled, None));
