@@ -1,5 +1,12 @@
 //! A container in small: the real program as first process of a pid namespace, and this test as its host.
 #![allow(dead_code, reason = "each of the tests uses a part of it")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "it is a test that starts a container, and says where it cannot"
+)]
 
 use std::{
     cell::RefCell,
