@@ -1,4 +1,5 @@
 //! Streams through the host's socket, both ways; and what comes of bytes that are no frames.
+#![allow(clippy::unwrap_used, reason = "what its tests share may fail as they may")]
 
 mod container;
 
