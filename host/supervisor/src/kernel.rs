@@ -31,8 +31,13 @@ pub(crate) struct Exit {
 pub(crate) fn listen_to_signals() -> io::Result<OwnedFd> {
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     BELL.store(bell.as_fd().as_raw_fd(), Ordering::Relaxed);
+    // The standard library looks at these for stack overflows, and dies of one that is merely sent. Without a handler,
+    // the kernel keeps what is sent from inside away from the first process.
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        handle(signal, libc::SIG_DFL)?;
+    }
     for signal in [libc::SIGCHLD, libc::SIGTERM] {
-        handle(signal)?;
+        handle(signal, on_signal as *const () as usize)?;
     }
     Ok(bell)
 }
@@ -46,11 +51,11 @@ pub(crate) fn is_told_to_stop() -> bool {
     unsafe_code,
     reason = "the kernel calls the function, which does only what a signal handler may"
 )]
-fn handle(signal: i32) -> io::Result<()> {
+fn handle(signal: i32, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: an all-zero `sigaction` is one without flags; the function has the signature of SA_SIGINFO.
     let result = unsafe {
         let mut action: libc::sigaction = mem::zeroed();
-        action.sa_sigaction = on_signal as *const () as usize;
+        action.sa_sigaction = handler;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
         libc::sigaction(signal, &raw const action, ptr::null_mut())
     };

@@ -209,7 +209,7 @@ fn the_end_waits_for_a_host_that_is_away() {
         let ended = heard.hear(&mut line).unwrap();
         assert_eq!(ended.how, How::TimedOut);
         assert!(heard.stdout.len() >= MOST_UNACKNOWLEDGED || heard.last == ended.last);
-        if heard.stdout.len() > 0 {
+        if !heard.stdout.is_empty() {
             line.say(&Demand::Forget);
             break;
         }

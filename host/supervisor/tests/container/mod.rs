@@ -1,4 +1,12 @@
 //! A container in small: the real program as first process of a pid namespace, and this test as its host.
+#![allow(dead_code, reason = "each of the tests uses a part of it")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "it is a test that starts a container, and says where it cannot"
+)]
 
 use std::{
     cell::RefCell,
@@ -43,7 +51,6 @@ pub(crate) struct Container {
     /// Connections that nobody has asked for yet.
     waiting: RefCell<VecDeque<(Hello, Line)>>,
     pub(crate) control: RefCell<Line>,
-    pub(crate) user: u32,
 }
 
 /// One connection of the supervisor.
@@ -181,7 +188,6 @@ impl Container {
             unshare,
             waiting: RefCell::default(),
             control: RefCell::new(control),
-            user,
         }
     }
 
