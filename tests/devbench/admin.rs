@@ -80,7 +80,7 @@ fn db_24_metrics_have_their_names_and_count() {
 #[test]
 fn defect_22_a_warm_container_is_claimed_once_and_used() {
     let environment = [("MCP_WARM_POOL_ENABLED", "true"), ("MCP_DEFAULT_IMAGE_ALIAS", IMAGE)];
-    let Some(mut bench) = Bench::with("", &environment) else { return };
+    let Some(mut bench) = Bench::unconfigured(&environment) else { return };
     until("one is warm", || !bench.containers().is_empty());
     let spawn = json!({"name": "spawn", "arguments": {"image": IMAGE}});
     let asked: Vec<u64> = (0..4).map(|_| bench.host().begin("tools/call", spawn.clone())).collect();

@@ -180,3 +180,18 @@ fn db_22_a_drain_lets_processes_end_for_as_long_as_it_may() {
     let polled = bench.call("exec_poll", json!({"exec_id": goes_on}));
     assert_eq!(polled["complete"], false, "what runs in a persistent container goes on: {polled}");
 }
+
+#[test]
+fn a_container_that_ends_by_itself_is_noticed() {
+    let Some(mut bench) = Bench::new() else { return };
+    let id = bench.spawn();
+    let exec = bench.begin(&id, "echo up; sleep 600");
+    bench.printed(&exec, "up");
+    let name = text(&bench.inspect(&id)["Id"]);
+    bench.engine.post(&format!("/containers/{name}/kill?signal=KILL"), &json!({})).unwrap();
+    // Nobody has to ask for it: whoever waits for the process hears that it is lost.
+    let ran = bench.end(&exec);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("up\n", -1), "{ran:?}");
+    until("it is marked", || status(&mut bench, &id).as_deref() == Some("stopped"));
+    assert_eq!(bench.run(&id, "echo again").stdout, "again\n");
+}

@@ -69,7 +69,8 @@ fn the_first_process_cannot_be_ended_from_inside() {
     for signal in ["KILL", "TERM", "STOP", "HUP", "INT", "QUIT", "USR1", "PIPE"] {
         bench.run(&id, &format!("kill -{signal} 1"));
     }
-    assert_eq!(bench.run(&id, "kill -KILL -1; echo gone").stdout, "", "it killed itself, too");
+    // All that it may signal; the kernel leaves out the first process, and itself.
+    bench.run(&id, "kill -KILL -1");
     assert_eq!(bench.run(&id, "echo alive").stdout, "alive\n");
     assert_eq!(bench.inspect(&id)["RestartCount"], 0);
 }

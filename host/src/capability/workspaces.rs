@@ -101,7 +101,10 @@ impl HostWorkspace for CallState {
 
     async fn batch(&mut self, workspace: Handle, steps: Vec<Asked>) -> Result<Vec<Done>> {
         let id = &self.table.get(&workspace)?.0;
-        let steps = steps.into_iter().map(understand).collect::<Result<_>>()?;
+        let understood = steps.into_iter().enumerate().map(|(before, step)| {
+            understand(step).map_err(|failure| failure.with_detail("step", before + 1))
+        });
+        let steps = understood.collect::<Result<_>>()?;
         let steps = self.policy.approve_batch(id, steps)?;
         self.doors.disk.batch(steps).await
     }

@@ -103,6 +103,7 @@ impl Opening {
     pub fn begin_life(
         &self,
         registry: &Registry,
+        at_once: bool,
         claim: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static,
     ) -> anyhow::Result<()> {
         let doors = registry.doors();
@@ -112,6 +113,7 @@ impl Opening {
             disk: doors.disk.clone(),
             owners: registry.owners().clone(),
             config: registry.config().containers.clone(),
+            at_once,
             claim: Box::new(claim),
         });
         Ok(())
@@ -121,7 +123,7 @@ impl Opening {
     pub fn begin_short_life(&self, registry: &Registry) -> anyhow::Result<()> {
         let state = self.state.clone();
         let claimed = Mutex::new(None);
-        self.begin_life(registry, move || {
+        self.begin_life(registry, true, move || {
             let claim = state.claim()?;
             *claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
             Ok(())

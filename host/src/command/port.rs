@@ -75,7 +75,6 @@ impl Port {
                 let registry = self.opening.open(bundled).await?;
                 self.opening.begin_short_life(&registry)?;
                 let rooms = registry.doors().life.rooms().await.map_err(told)?;
-                rooms.reconcile(None).await.map_err(told)?;
                 rooms.exists(&wanted.container)?;
                 Ok(Way::Own(rooms))
             }

@@ -59,7 +59,7 @@ impl Serve {
         let _claim = self.opening.state.claim()?;
         let registry = self.opening.open(bundled).await?;
         registry.database().check()?;
-        self.opening.begin_life(&registry, || Ok(()))?;
+        self.opening.begin_life(&registry, false, || Ok(()))?;
         registry::follow(registry.clone(), &self.opening.state.plugins()?)
             .context("the folder of added plugins cannot be followed")?;
         if registry.catalog().plugins.is_empty() {

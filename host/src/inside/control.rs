@@ -49,6 +49,8 @@ pub(super) async fn attend(
     if control.as_ref().is_some_and(|control| control.same_channel(&mine)) {
         *control = None;
         room.presence.send_replace(Presence::Awaited);
+        // Nobody may be listening.
+        let _ = shared.departed.send(room.id.clone());
     }
     ended
 }

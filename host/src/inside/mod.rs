@@ -30,6 +30,7 @@ use std::{
 use anyhow::Context as _;
 use tokio::{
     runtime::{Handle, Runtime},
+    sync::broadcast,
     task::JoinHandle,
 };
 
@@ -52,6 +53,8 @@ use table::Table;
 
 /// The records of processes.
 const PROCESSES: Kind = Kind("process");
+/// How many departures may wait to be heard of.
+const DEPARTURES: usize = 1024;
 /// The threads that serve containers.
 const WORKERS: usize = 2;
 
@@ -80,6 +83,7 @@ struct Shared {
     owners: Owners,
     runtime: Handle,
     rooms: Mutex<HashMap<String, Arc<Room>>>,
+    departed: broadcast::Sender<String>,
     table: Mutex<Table>,
 }
 
@@ -111,6 +115,7 @@ impl Inside {
             owners,
             runtime: workers.handle().clone(),
             rooms: Mutex::default(),
+            departed: broadcast::Sender::new(DEPARTURES),
             table: Mutex::default(),
         });
         let (sender, found) = mpsc::channel();
@@ -183,6 +188,11 @@ impl Inside {
     pub fn is_connected(&self, container: &str) -> bool {
         let room = self.shared.room(container);
         room.is_some_and(|room| *room.presence.borrow() == Presence::There)
+    }
+
+    /// The containers whose supervisors go away from now on.
+    pub fn departures(&self) -> broadcast::Receiver<String> {
+        self.shared.departed.subscribe()
     }
 
     /// Waits until nothing runs in these containers.

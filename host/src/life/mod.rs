@@ -10,6 +10,7 @@ mod run;
 mod end;
 mod reconcile;
 mod collect;
+mod notice;
 mod visit;
 
 use std::{
@@ -64,6 +65,8 @@ pub struct Places {
     pub disk: Disk,
     pub owners: Owners,
     pub config: ContainersConfig,
+    /// Whether what an earlier host left is taken up before anything else: nobody does it later.
+    pub at_once: bool,
     /// Fails where another host has the state directory.
     pub claim: Box<dyn Fn() -> anyhow::Result<()> + Send + Sync>,
 }
@@ -81,6 +84,8 @@ pub struct Rooms {
     ending: AtomicBool,
     /// Woken when a container with a time to live comes.
     tick: Notify,
+    /// Held by who compares records with the engine: a second one finds all mended.
+    mending: tokio::sync::Mutex<()>,
     /// Held by who makes containers ahead.
     filling: tokio::sync::Mutex<()>,
 }
@@ -109,7 +114,15 @@ impl Life {
                 "this command has no containers: use `windlass serve` or `windlass call`",
             ));
         };
-        let open = || async { Rooms::open(&lazy.places).await.map(Arc::new) };
+        let open = || async {
+            let rooms = Arc::new(Rooms::open(&lazy.places).await?);
+            if lazy.places.at_once
+                && let Err(failure) = rooms.reconcile(None).await
+            {
+                tracing::warn!("what an earlier host left is not taken up: {:#}", told(failure));
+            }
+            Ok::<_, anyhow::Error>(rooms)
+        };
         let rooms = lazy.open.get_or_try_init(open).await;
         rooms.cloned().map_err(|error| unavailable(format!("there are no containers: {error:#}")))
     }
@@ -148,6 +161,7 @@ impl Rooms {
             entries: Mutex::new(entries.collect()),
             ending: AtomicBool::new(false),
             tick: Notify::new(),
+            mending: tokio::sync::Mutex::default(),
             filling: tokio::sync::Mutex::default(),
         };
         for entry in rooms.all() {
@@ -159,8 +173,13 @@ impl Rooms {
     /// Takes up what an earlier host left, looks after it, and lets visitors in. Until the host ends.
     pub async fn serve(self: Arc<Self>, state: &Path) {
         let received = self.clone().receive(state);
-        let lived = futures_util::future::join(self.clone().look_after(), self.clone().keep_warm());
-        let (received, _) = futures_util::future::join(received, lived).await;
+        let (received, ..) = futures_util::future::join4(
+            received,
+            self.clone().look_after(),
+            self.clone().keep_warm(),
+            self.clone().notice(),
+        )
+        .await;
         if let Err(error) = received {
             tracing::error!("visitors are not let in: {error:#}");
         }

@@ -25,6 +25,7 @@ pub struct Reconciled {
 impl Rooms {
     /// Mends the records of one plugin's containers, or of all.
     pub async fn reconcile(self: &Arc<Self>, owner: Option<&str>) -> Result<Reconciled> {
+        let _mending = self.mending.lock().await;
         let mut found = self.found(owner).await?;
         let mut sums = Reconciled {
             discovered: u32::try_from(found.len()).unwrap_or(u32::MAX),

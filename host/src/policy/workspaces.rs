@@ -250,7 +250,8 @@ impl Step {
         let root = || Err(invalid("the workspace's root is a directory, and stays where it is"));
         match self {
             Self::Remove { path, .. } if path.is_root() => {
-                Err(denied("Cannot delete workspace root"))
+                Err(denied("Cannot delete workspace root")
+                    .with_detail("error_code", "PATH_SECURITY"))
             }
             Self::Write { path, .. } if path.is_root() => root(),
             Self::Move { origin, target, .. } if origin.is_root() || target.is_root() => root(),

@@ -74,6 +74,7 @@ impl Server {
         context: &Context,
     ) -> Result<Reply<Output>, Refusal> {
         let _admission = self.registry.admit()?;
+        tracing::debug!(tool = tool.name.as_str(), plugin = tool.plugin.name(), "called");
         let arguments = check_arguments(tool, request.arguments.unwrap_or_default())?;
         let text = arguments.to_string();
         let caller = caller(context);

@@ -110,11 +110,12 @@ impl FsBatch {
     /// Nothing is begun whose answer would be too large. What is not there yet, an operation before may make.
     fn check_reads(&self, workspace: &Workspace) -> Result<(), Error> {
         let mut total = 0_u64;
-        for read in self.operations.iter().filter(|it| it.op == Verb::Read) {
+        let reads = self.operations.iter().enumerate().filter(|(_, it)| it.op == Verb::Read);
+        for (at, read) in reads {
             total += match workspace.stat(&read.path) {
                 Ok(stat) => stat.size,
                 Err(error) if error.code == Code::NotFound => 0,
-                Err(error) => return Err(About::File.of(error)),
+                Err(error) => return Err(named(About::File.of(error), at)),
             };
         }
         if total <= u64::from(read::LARGEST) {
