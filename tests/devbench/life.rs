@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::records::status;
 use crate::support::{
     bench::{Bench, text},
     engine::IMAGE,

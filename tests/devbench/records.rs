@@ -7,7 +7,7 @@ use crate::support::{
     clock::age,
 };
 
-fn status(bench: &mut Bench, id: &str) -> Option<String> {
+pub(super) fn status(bench: &mut Bench, id: &str) -> Option<String> {
     let listed = bench.call("list_containers", json!({}))["containers"].clone();
     let one = listed.as_array().unwrap().iter().find(|it| it["id"] == id).cloned();
     one.map(|it| text(&it["status"]))

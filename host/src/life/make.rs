@@ -37,7 +37,7 @@ enum Place {
     Free(Arc<Entry>, OwnedMutexGuard<()>),
 }
 
-/// Says that nobody waits any more, unless it was told otherwise.
+/// Says that nobody waits any more.
 struct Waiting(Arc<AtomicBool>);
 
 impl Drop for Waiting {
@@ -89,7 +89,7 @@ impl Rooms {
         listener: Listener,
     ) -> Result<Arc<Entry>> {
         let alone = Arc::new(AtomicBool::new(false));
-        let waiting = Waiting(alone.clone());
+        let _waiting = Waiting(alone.clone());
         let rooms = self.clone();
         let making = self.inside.spawn(async move {
             let made = rooms.make(&entry, &wanted, &secrets, &listener).await;
@@ -102,7 +102,6 @@ impl Rooms {
         });
         let made =
             making.await.map_err(|error| unavailable(format!("making it failed: {error}")))?;
-        std::mem::forget(waiting);
         self.tick.notify_one();
         made
     }

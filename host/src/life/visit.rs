@@ -2,9 +2,15 @@
 //!
 //! The visitor sends one line of JSON that names container and port, and gets one back; bare bytes follow.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    os::fd::{AsRawFd as _, OwnedFd},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -35,14 +41,29 @@ struct Answer {
     error: Option<String>,
 }
 
+/// The state directory, open: a socket's path may have 107 bytes, and a home may be deep.
+struct Door(OwnedFd);
+
+impl Door {
+    fn at(state: &Path) -> anyhow::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(state, flags, Mode::empty());
+        Ok(Self(opened.with_context(|| format!("cannot open `{}`", state.display()))?))
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", self.0.as_raw_fd()))
+    }
+}
+
 impl Rooms {
     /// Lets visitors in until the host ends. Only this user can enter the state directory.
     pub async fn receive(self: Arc<Self>, state: &Path) -> anyhow::Result<()> {
-        let path = state.join(SOCKET);
         // A host that was killed leaves its socket; the claim says that there is no other one.
-        let _ = std::fs::remove_file(&path);
-        let listener = UnixListener::bind(&path)
-            .with_context(|| format!("cannot listen on `{}`", path.display()))?;
+        let _ = std::fs::remove_file(state.join(SOCKET));
+        let door = Door::at(state)?;
+        let listener = UnixListener::bind(door.path())
+            .with_context(|| format!("cannot listen in `{}`", state.display()))?;
         loop {
             let (stream, _) = listener.accept().await?;
             let rooms = self.clone();
@@ -108,7 +129,8 @@ async fn say(stream: &mut UnixStream, error: Option<String>) -> anyhow::Result<(
 
 /// Asks the host that has this state directory for a way to a port. None: no host has it.
 pub async fn visit(state: &Path, visit: &Visit) -> anyhow::Result<Option<UnixStream>> {
-    let Ok(mut stream) = UnixStream::connect(state.join(SOCKET)).await else { return Ok(None) };
+    let Ok(door) = Door::at(state) else { return Ok(None) };
+    let Ok(mut stream) = UnixStream::connect(door.path()).await else { return Ok(None) };
     let mut line = serde_json::to_vec(visit)?;
     line.push(b'\n');
     stream.write_all(&line).await?;
