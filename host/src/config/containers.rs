@@ -182,14 +182,17 @@ mod tests {
 
     #[test]
     fn a_grant_is_read_and_written_as_people_do() {
-        check("containers = {}", &expect![[r#"
+        check(
+            "containers = {}",
+            &expect![[r#"
             [containers]
             cpus = 1.0
             memory_mib = 512
             most = 100
             pids = 256
             registries = ["docker.io", "ghcr.io"]
-        "#]]);
+        "#]],
+        );
         check(
             "[containers]\negress = ['a', { to = 'b:1', private = true }]\ncpus = 0.1",
             &expect![[r#"
@@ -208,7 +211,9 @@ mod tests {
                 to = "b:1"
             "#]],
         );
-        check("[containers]\nforwards = { 80 = 'a:1' }\nwarm = { a = 1, b = 'true' }", &expect![[r#"
+        check(
+            "[containers]\nforwards = { 80 = 'a:1' }\nwarm = { a = 1, b = 'true' }",
+            &expect![[r#"
             [containers]
             cpus = 1.0
             memory_mib = 512
@@ -222,7 +227,8 @@ mod tests {
             [containers.warm]
             a = 1
             b = "true"
-        "#]]);
+        "#]],
+        );
         check(
             "[containers]\npowers = ['root', 'image-user', 'writable-root', 'bridge']",
             &expect![[r#"
@@ -235,23 +241,62 @@ mod tests {
                 registries = ["docker.io", "ghcr.io"]
             "#]],
         );
-        check("workspaces = 'own'", &expect![[r#"
+        check(
+            "workspaces = 'own'",
+            &expect![[r#"
             workspaces = "own"
-        "#]]);
-        check("workspaces = 'shared'", &expect![[r#"
+        "#]],
+        );
+        check(
+            "workspaces = 'shared'",
+            &expect![[r#"
             workspaces = "shared"
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_mistake_in_a_grant_is_told() {
-        check("[containers]\npower = ['root']", &expect!["built-in configuration:2: unknown field `power`, expected one of `registries`, `images`, `pinned`, `powers`, `egress`, `forwards`, `secrets`, `memory_mib`, `cpus`, `pids`, `most`, `warm`; did you mean `powers`?"]);
-        check("[containers]\npowers = ['privileged']", &expect!["built-in configuration:2: `powers`: unknown variant `privileged`, expected one of `root`, `image-user`, `writable-root`, `bridge`"]);
-        check("[containers]\nforwards = { 80 = 1 }", &expect!["built-in configuration:2: `forwards`: data did not match any variant of untagged enum WrittenEgress"]);
-        check("[containers]\negress = [{ to = 'a', privat = true }]", &expect!["built-in configuration:2: `egress`: data did not match any variant of untagged enum WrittenEgress"]);
-        check("[containers]\nmemory_mib = -1", &expect!["built-in configuration:2: `memory_mib`: invalid value: integer `-1`, expected u32"]);
-        check("workspaces = 'everybody'", &expect!["built-in configuration:1: `workspaces`: unknown variant `everybody`, expected `own` or `shared`"]);
-        check("workspaces = true", &expect!["built-in configuration:1: `workspaces`: wanted string or table"]);
+        check(
+            "[containers]\npower = ['root']",
+            &expect![
+                "built-in configuration:2: unknown field `power`, expected one of `registries`, `images`, `pinned`, `powers`, `egress`, `forwards`, `secrets`, `memory_mib`, `cpus`, `pids`, `most`, `warm`; did you mean `powers`?"
+            ],
+        );
+        check(
+            "[containers]\npowers = ['privileged']",
+            &expect![
+                "built-in configuration:2: `powers`: unknown variant `privileged`, expected one of `root`, `image-user`, `writable-root`, `bridge`"
+            ],
+        );
+        check(
+            "[containers]\nforwards = { 80 = 1 }",
+            &expect![
+                "built-in configuration:2: `forwards`: data did not match any variant of untagged enum WrittenEgress"
+            ],
+        );
+        check(
+            "[containers]\negress = [{ to = 'a', privat = true }]",
+            &expect![
+                "built-in configuration:2: `egress`: data did not match any variant of untagged enum WrittenEgress"
+            ],
+        );
+        check(
+            "[containers]\nmemory_mib = -1",
+            &expect![
+                "built-in configuration:2: `memory_mib`: invalid value: integer `-1`, expected u32"
+            ],
+        );
+        check(
+            "workspaces = 'everybody'",
+            &expect![
+                "built-in configuration:1: `workspaces`: unknown variant `everybody`, expected `own` or `shared`"
+            ],
+        );
+        check(
+            "workspaces = true",
+            &expect!["built-in configuration:1: `workspaces`: wanted string or table"],
+        );
     }
 
     #[test]

@@ -218,16 +218,60 @@ mod tests {
     #[test]
     fn no_size_is_more_than_granted_or_too_little() {
         check("", |it| it.memory_mib = Some(512), &expect!["yes"]);
-        check("", |it| it.memory_mib = Some(513), &expect!["Code::Denied: not allowed: `plugins.rooms.grants.containers.memory_mib = 512` is less than 513"]);
-        check("", |it| it.memory_mib = Some(15), &expect!["Code::Invalid: 15 is too little: `memory_mib` is at least 16"]);
+        check(
+            "",
+            |it| it.memory_mib = Some(513),
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.memory_mib = 512` is less than 513"
+            ],
+        );
+        check(
+            "",
+            |it| it.memory_mib = Some(15),
+            &expect!["Code::Invalid: 15 is too little: `memory_mib` is at least 16"],
+        );
         check("memory_mib = 1024", |it| it.memory_mib = Some(1024), &expect!["yes"]);
-        check("", |it| it.cpus = Some(1.5), &expect!["Code::Denied: not allowed: `plugins.rooms.grants.containers.cpus = 1` is less than 1.5"]);
-        check("", |it| it.cpus = Some(0.0), &expect!["Code::Invalid: 0 is too little: `cpus` is at least 0.01"]);
-        check("", |it| it.cpus = Some(-1.0), &expect!["Code::Invalid: -1 is too little: `cpus` is at least 0.01"]);
-        check("", |it| it.cpus = Some(f32::NAN), &expect!["Code::Invalid: NaN is too little: `cpus` is at least 0.01"]);
-        check("", |it| it.cpus = Some(f32::INFINITY), &expect!["Code::Denied: not allowed: `plugins.rooms.grants.containers.cpus = 1` is less than inf"]);
-        check("", |it| it.pids = Some(257), &expect!["Code::Denied: not allowed: `plugins.rooms.grants.containers.pids = 256` is less than 257"]);
-        check("", |it| it.pids = Some(7), &expect!["Code::Invalid: 7 is too little: `pids` is at least 8"]);
+        check(
+            "",
+            |it| it.cpus = Some(1.5),
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.cpus = 1` is less than 1.5"
+            ],
+        );
+        check(
+            "",
+            |it| it.cpus = Some(0.0),
+            &expect!["Code::Invalid: 0 is too little: `cpus` is at least 0.01"],
+        );
+        check(
+            "",
+            |it| it.cpus = Some(-1.0),
+            &expect!["Code::Invalid: -1 is too little: `cpus` is at least 0.01"],
+        );
+        check(
+            "",
+            |it| it.cpus = Some(f32::NAN),
+            &expect!["Code::Invalid: NaN is too little: `cpus` is at least 0.01"],
+        );
+        check(
+            "",
+            |it| it.cpus = Some(f32::INFINITY),
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.cpus = 1` is less than inf"
+            ],
+        );
+        check(
+            "",
+            |it| it.pids = Some(257),
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.pids = 256` is less than 257"
+            ],
+        );
+        check(
+            "",
+            |it| it.pids = Some(7),
+            &expect!["Code::Invalid: 7 is too little: `pids` is at least 8"],
+        );
     }
 
     #[test]
@@ -256,7 +300,13 @@ mod tests {
                 )
             );
         }
-        check("powers = ['root']", |it| it.powers = vec![Power::Root, Power::Bridge], &expect!["Code::Denied: not allowed: `plugins.rooms.grants.containers.powers` has no `bridge`"]);
+        check(
+            "powers = ['root']",
+            |it| it.powers = vec![Power::Root, Power::Bridge],
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.powers` has no `bridge`"
+            ],
+        );
     }
 
     #[test]
@@ -277,20 +327,40 @@ mod tests {
         let plain = |value: &str| Value::Plain(value.to_owned());
         let secret = |name: &str| Value::Secret(name.to_owned());
         check("", |it| it.env = vec![("A".to_owned(), plain("b"))], &expect!["yes"]);
-        check("", |it| it.env = vec![("A=B".to_owned(), plain("b"))], &expect!["Code::Invalid: `A=B` is no name of an environment variable"]);
-        check("", |it| it.env = vec![("A".to_owned(), secret("token"))], &expect!["Code::Denied: not allowed: `plugins.rooms.grants.containers.secrets` has no `token`"]);
+        check(
+            "",
+            |it| it.env = vec![("A=B".to_owned(), plain("b"))],
+            &expect!["Code::Invalid: `A=B` is no name of an environment variable"],
+        );
+        check(
+            "",
+            |it| it.env = vec![("A".to_owned(), secret("token"))],
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.secrets` has no `token`"
+            ],
+        );
         let granted = "secrets = ['token']";
         check(granted, |it| it.env = vec![("A".to_owned(), secret("token"))], &expect!["yes"]);
-        check("", |it| it.key = Some(String::new()), &expect!["Code::Invalid: an idempotency key is 1 to 128 bytes, and this one has 0"]);
+        check(
+            "",
+            |it| it.key = Some(String::new()),
+            &expect!["Code::Invalid: an idempotency key is 1 to 128 bytes, and this one has 0"],
+        );
         check("", |it| it.key = Some("k".repeat(128)), &expect!["yes"]);
-        check("", |it| it.key = Some("k".repeat(129)), &expect!["Code::Invalid: an idempotency key is 1 to 128 bytes, and this one has 129"]);
+        check(
+            "",
+            |it| it.key = Some("k".repeat(129)),
+            &expect!["Code::Invalid: an idempotency key is 1 to 128 bytes, and this one has 129"],
+        );
     }
 
     #[test]
     fn a_tool_that_only_reads_changes_nothing() {
         let policy = policy("", Hints::READ_ONLY);
-        expect!["Code::Denied: tool `make` says it is read-only: `containers.create` is refused"].assert_eq(&told(policy.approve_container(busybox())));
-        expect!["Code::Denied: tool `make` says it is read-only: `containers` is refused"].assert_eq(&told(policy.approve_changing("c".to_owned())));
+        expect!["Code::Denied: tool `make` says it is read-only: `containers.create` is refused"]
+            .assert_eq(&told(policy.approve_container(busybox())));
+        expect!["Code::Denied: tool `make` says it is read-only: `containers` is refused"]
+            .assert_eq(&told(policy.approve_changing("c".to_owned())));
         expect!["yes"].assert_eq(&told(policy.approve_looking("c".to_owned())));
     }
 

@@ -85,19 +85,52 @@ mod tests {
             &expect![[r#"["docker.io", "ghcr.io", "a.example"] [] [] {} {}"#]],
         );
         check("registries = ['${WINDLASS_NOWHERE:-}']", &expect!["[] [] [] {} {}"]);
-        check("images = ['${CARGO_PKG_NAME}', 'x/${CARGO_PKG_NAME:-y}:1']", &expect![[r#"["docker.io", "ghcr.io"] ["windlass", "x/windlass:1"] [] {} {}"#]]);
-        check("images = ['${WINDLASS_NOWHERE}']", &expect!["the environment variable `WINDLASS_NOWHERE` is not set"]);
-        check("egress = ['${WINDLASS_NOWHERE:-a.example}:443']", &expect![[r#"["docker.io", "ghcr.io"] [] [EgressGrant { to: "a.example:443", private: false }] {} {}"#]]);
-        check("forwards = { 80 = '${WINDLASS_NOWHERE:-a.example:1}' }", &expect![[r#"["docker.io", "ghcr.io"] [] [] {"80": EgressGrant { to: "a.example:1", private: false }} {}"#]]);
-        check("forwards = { 80 = '${WINDLASS_NOWHERE}:1' }", &expect!["the environment variable `WINDLASS_NOWHERE` is not set"]);
+        check(
+            "images = ['${CARGO_PKG_NAME}', 'x/${CARGO_PKG_NAME:-y}:1']",
+            &expect![[r#"["docker.io", "ghcr.io"] ["windlass", "x/windlass:1"] [] {} {}"#]],
+        );
+        check(
+            "images = ['${WINDLASS_NOWHERE}']",
+            &expect!["the environment variable `WINDLASS_NOWHERE` is not set"],
+        );
+        check(
+            "egress = ['${WINDLASS_NOWHERE:-a.example}:443']",
+            &expect![[
+                r#"["docker.io", "ghcr.io"] [] [EgressGrant { to: "a.example:443", private: false }] {} {}"#
+            ]],
+        );
+        check(
+            "forwards = { 80 = '${WINDLASS_NOWHERE:-a.example:1}' }",
+            &expect![[
+                r#"["docker.io", "ghcr.io"] [] [] {"80": EgressGrant { to: "a.example:1", private: false }} {}"#
+            ]],
+        );
+        check(
+            "forwards = { 80 = '${WINDLASS_NOWHERE}:1' }",
+            &expect!["the environment variable `WINDLASS_NOWHERE` is not set"],
+        );
     }
 
     #[test]
     fn a_warm_pool_is_counted() {
-        check("warm = { a = 2, b = 'true', c = 'false', d = ' 3 ', e = '' }", &expect![[r#"["docker.io", "ghcr.io"] [] [] {} {"a": Number(2), "b": Number(1), "c": Number(0), "d": Number(3), "e": Number(0)}"#]]);
-        check("warm = { '${WINDLASS_NOWHERE:-a}' = '${WINDLASS_NOWHERE:-true}' }", &expect![[r#"["docker.io", "ghcr.io"] [] [] {} {"a": Number(1)}"#]]);
-        check("warm = { a = '${WINDLASS_NOWHERE:-many}' }", &expect!["warm: `many` is no number of containers"]);
+        check(
+            "warm = { a = 2, b = 'true', c = 'false', d = ' 3 ', e = '' }",
+            &expect![[
+                r#"["docker.io", "ghcr.io"] [] [] {} {"a": Number(2), "b": Number(1), "c": Number(0), "d": Number(3), "e": Number(0)}"#
+            ]],
+        );
+        check(
+            "warm = { '${WINDLASS_NOWHERE:-a}' = '${WINDLASS_NOWHERE:-true}' }",
+            &expect![[r#"["docker.io", "ghcr.io"] [] [] {} {"a": Number(1)}"#]],
+        );
+        check(
+            "warm = { a = '${WINDLASS_NOWHERE:-many}' }",
+            &expect!["warm: `many` is no number of containers"],
+        );
         check("warm = { a = '-1' }", &expect!["warm: `-1` is no number of containers"]);
-        check("warm = { a = '${WINDLASS_NOWHERE}' }", &expect!["the environment variable `WINDLASS_NOWHERE` is not set"]);
+        check(
+            "warm = { a = '${WINDLASS_NOWHERE}' }",
+            &expect!["the environment variable `WINDLASS_NOWHERE` is not set"],
+        );
     }
 }

@@ -230,32 +230,84 @@ mod tests {
     #[test]
     fn what_is_not_is_told_key_by_key() {
         check("powers = ['root']", "", &expect![[r#"the powers `root`: powers = ["root"]"#]]);
-        check("powers = ['root', 'bridge']", "powers = ['bridge']", &expect![[r#"the powers `root`: powers = ["bridge", "root"]"#]]);
-        check("registries = ['a.example', 'docker.io']", "", &expect![[r#"images from `a.example`: registries = ["docker.io", "ghcr.io", "a.example"]"#]]);
-        check("images = ['python', 'node']", "images = ['python']", &expect![[r#"images `node`: images = ["python", "node"]"#]]);
-        check("images = []\npinned = false", "images = ['a']\npinned = true", &expect![[r#"
+        check(
+            "powers = ['root', 'bridge']",
+            "powers = ['bridge']",
+            &expect![[r#"the powers `root`: powers = ["bridge", "root"]"#]],
+        );
+        check(
+            "registries = ['a.example', 'docker.io']",
+            "",
+            &expect![[
+                r#"images from `a.example`: registries = ["docker.io", "ghcr.io", "a.example"]"#
+            ]],
+        );
+        check(
+            "images = ['python', 'node']",
+            "images = ['python']",
+            &expect![[r#"images `node`: images = ["python", "node"]"#]],
+        );
+        check(
+            "images = []\npinned = false",
+            "images = ['a']\npinned = true",
+            &expect![[r#"
             images of every name: images = []
-            images without a digest: pinned = false"#]]);
+            images without a digest: pinned = false"#]],
+        );
         check(
             "egress = ['a.example', 'b.example']",
             "egress = ['a.example:443', 'b.example']",
-            &expect![[r#"connections to `a.example`: egress = ["a.example:443", "b.example", "a.example"]"#]],
+            &expect![[
+                r#"connections to `a.example`: egress = ["a.example:443", "b.example", "a.example"]"#
+            ]],
         );
-        check("egress = ['*']", "egress = ['*.example']", &expect![[r#"connections to `*`: egress = ["*.example", "*"]"#]]);
-        check("egress = ['a.example:*']", "egress = ['a.example']", &expect![[r#"connections to `a.example:*`: egress = ["a.example", "a.example:*"]"#]]);
+        check(
+            "egress = ['*']",
+            "egress = ['*.example']",
+            &expect![[r#"connections to `*`: egress = ["*.example", "*"]"#]],
+        );
+        check(
+            "egress = ['a.example:*']",
+            "egress = ['a.example']",
+            &expect![[r#"connections to `a.example:*`: egress = ["a.example", "a.example:*"]"#]],
+        );
         check(
             "egress = [{ to = 'a.example', private = true }]",
             "egress = ['a.example']",
-            &expect![[r#"connections to `a.example (private addresses too)`: egress = ["a.example", { private = true, to = "a.example" }]"#]],
+            &expect![[
+                r#"connections to `a.example (private addresses too)`: egress = ["a.example", { private = true, to = "a.example" }]"#
+            ]],
         );
-        check("forwards = { 80 = 'a:1', 81 = 'b:2' }", "forwards = { 80 = 'a:2' }", &expect![[r#"the forwards `80 = a:1`, `81 = b:2`: forwards = { "80" = "a:1", "81" = "b:2" }"#]]);
-        check("secrets = ['token']", "secrets = ['other']", &expect![[r#"the secrets `token`: secrets = ["other", "token"]"#]]);
-        check("memory_mib = 1024\ncpus = 1.1\npids = 300\nmost = 101", "", &expect![[r#"
+        check(
+            "forwards = { 80 = 'a:1', 81 = 'b:2' }",
+            "forwards = { 80 = 'a:2' }",
+            &expect![[
+                r#"the forwards `80 = a:1`, `81 = b:2`: forwards = { "80" = "a:1", "81" = "b:2" }"#
+            ]],
+        );
+        check(
+            "secrets = ['token']",
+            "secrets = ['other']",
+            &expect![[r#"the secrets `token`: secrets = ["other", "token"]"#]],
+        );
+        check(
+            "memory_mib = 1024\ncpus = 1.1\npids = 300\nmost = 101",
+            "",
+            &expect![[r#"
             `memory_mib` of 1024, more than 512: memory_mib = 1024
             `pids` of 300, more than 256: pids = 300
             `most` of 101, more than 100: most = 101
-            `cpus` of 1.1, more than 1: cpus = 1.1"#]]);
-        check("warm = { a = 3, b = 'true' }", "warm = { a = 2 }", &expect![[r#"containers made ahead of `a`, `b`: warm = { "a" = 3, "b" = 1 }"#]]);
-        check("egress = ['${WINDLASS_NOWHERE}']", "", &expect![[r#"connections to `${WINDLASS_NOWHERE}`: egress = ["${WINDLASS_NOWHERE}"]"#]]);
+            `cpus` of 1.1, more than 1: cpus = 1.1"#]],
+        );
+        check(
+            "warm = { a = 3, b = 'true' }",
+            "warm = { a = 2 }",
+            &expect![[r#"containers made ahead of `a`, `b`: warm = { "a" = 3, "b" = 1 }"#]],
+        );
+        check(
+            "egress = ['${WINDLASS_NOWHERE}']",
+            "",
+            &expect![[r#"connections to `${WINDLASS_NOWHERE}`: egress = ["${WINDLASS_NOWHERE}"]"#]],
+        );
     }
 }
