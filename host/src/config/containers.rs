@@ -229,6 +229,10 @@ mod tests {
             b = "true"
         "#]],
         );
+    }
+
+    #[test]
+    fn words_are_written_with_hyphens() {
         check(
             "[containers]\npowers = ['root', 'image-user', 'writable-root', 'bridge']",
             &expect![[r#"
