@@ -129,7 +129,7 @@ pub struct EgressGrant {
     pub private: bool,
 }
 
-/// Most are only a place: `egress = ["pypi.org"]`.
+/// Most are only a place: `egress = ["example.com"]`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum WrittenEgress {

@@ -254,6 +254,10 @@ mod tests {
             images of every name: images = []
             images without a digest: pinned = false"#]],
         );
+    }
+
+    #[test]
+    fn places_and_sizes_that_are_not_granted_are_told() {
         check(
             "egress = ['a.example', 'b.example']",
             "egress = ['a.example:443', 'b.example']",
