@@ -10,7 +10,7 @@ use super::{
 use crate::{
     capability::bindings::windlass::plugin::http::Method,
     config::{self, ContainersGrant, Grants, HttpGrant, WorkspacesGrant},
-    plugin::Imports,
+    plugin::{Imports, Missing},
     policy::Policy,
     registry,
 };
@@ -72,48 +72,93 @@ pub(super) fn refusals(
     written: &Grants,
     granted: &Grants,
 ) -> anyhow::Result<(Vec<Refusal>, Table)> {
-    let mut merged = table(written)?;
     let missing = imports.missing(granted);
-    let needed = |key: &str| missing.iter().any(|it| it.key() == key);
-    let mut refused = Vec::new();
     let policy = Policy::new("", granted.clone()).map_err(anyhow::Error::msg)?;
-    for (key, value) in asked.stated.iter().filter(|(key, _)| *key != "http") {
-        // Who may open everybody's workspaces may open its own.
-        let covered = key == "workspaces" && written.workspaces == Some(WorkspacesGrant::Shared);
-        if let ("containers", Some(written)) = (key.as_str(), &written.containers) {
-            for lack in asked.containers(written, &policy)? {
-                let line = line(&format!("containers.{}", lack.key), &lack.value);
-                refused.push(Refusal { what: lack.what, line, needed_to_load: false });
-                if let Some(Value::Table(table)) = merged.get_mut("containers") {
-                    table.insert(lack.key.to_owned(), lack.value);
-                }
+    let mut comparison = Comparison {
+        asked,
+        written,
+        policy,
+        missing,
+        merged: table(written)?,
+        refused: Vec::new(),
+    };
+    comparison.keys()?;
+    comparison.requests()?;
+    comparison.imports()?;
+    Ok((comparison.refused, comparison.merged))
+}
+
+/// What is asked, what was written, and what comes of it.
+struct Comparison<'a> {
+    asked: &'a Asked,
+    written: &'a Grants,
+    policy: Policy,
+    /// What is imported and not granted.
+    missing: Vec<Missing>,
+    merged: Table,
+    refused: Vec<Refusal>,
+}
+
+impl Comparison<'_> {
+    fn refuse(&mut self, key: &str, what: String, line: String) {
+        let needed_to_load = self.missing.iter().any(|it| it.key() == key);
+        self.refused.push(Refusal { what, line, needed_to_load });
+    }
+
+    fn keys(&mut self) -> anyhow::Result<()> {
+        for (key, value) in self.asked.stated.iter().filter(|(key, _)| *key != "http") {
+            // Who may open everybody's workspaces may open its own.
+            let shared = self.written.workspaces == Some(WorkspacesGrant::Shared);
+            if key == "containers" && self.written.containers.is_some() {
+                self.containers()?;
+            } else if !(key == "workspaces" && shared) && self.merged.get(key) != Some(value) {
+                let line = lines(&Table::from_iter([(key.clone(), value.clone())])).join("\n");
+                self.refuse(key, format!("`{key}`"), line);
+                self.merged.insert(key.clone(), value.clone());
             }
-        } else if !covered && merged.get(key) != Some(value) {
-            let line = lines(&Table::from_iter([(key.clone(), value.clone())])).join("\n");
-            refused.push(Refusal { what: format!("`{key}`"), line, needed_to_load: needed(key) });
-            merged.insert(key.clone(), value.clone());
         }
+        Ok(())
     }
-    let mut http = written.http.clone();
-    for grant in &asked.grants.http {
-        if written.http.contains(grant) || is_granted(&policy, grant) {
-            continue;
+
+    fn containers(&mut self) -> anyhow::Result<()> {
+        let Some(written) = &self.written.containers else { return Ok(()) };
+        for lack in self.asked.containers(written, &self.policy)? {
+            let line = line(&format!("containers.{}", lack.key), &lack.value);
+            self.refuse("containers", lack.what, line);
+            if let Some(Value::Table(table)) = self.merged.get_mut("containers") {
+                table.insert(lack.key.to_owned(), lack.value);
+            }
         }
-        http.push(grant.clone());
-        let line = grant_lines(&Grants { http: http.clone(), ..Grants::default() })?.join("\n");
-        let what = format!("requests to `{}`{}", grant.to, conditions(grant));
-        refused.push(Refusal { what, line, needed_to_load: needed("http") });
+        Ok(())
     }
-    merged.extend(table(&Grants { http, ..Grants::default() })?);
-    for missing in missing {
-        if merged.contains_key(missing.key()) {
-            continue;
+
+    fn requests(&mut self) -> anyhow::Result<()> {
+        let mut http = self.written.http.clone();
+        for grant in &self.asked.grants.http {
+            if self.written.http.contains(grant) || is_granted(&self.policy, grant) {
+                continue;
+            }
+            http.push(grant.clone());
+            let line = grant_lines(&Grants { http: http.clone(), ..Grants::default() })?.join("\n");
+            let what = format!("requests to `{}`{}", grant.to, conditions(grant));
+            self.refuse("http", what, line);
         }
-        let what = format!("`{}`, which it imports and does not ask for", missing.interface);
-        refused.push(Refusal { what, line: missing.grant.to_owned(), needed_to_load: true });
-        merged.extend(missing.grant.parse::<Table>()?);
+        self.merged.extend(table(&Grants { http, ..Grants::default() })?);
+        Ok(())
     }
-    Ok((refused, merged))
+
+    fn imports(&mut self) -> anyhow::Result<()> {
+        for missing in std::mem::take(&mut self.missing) {
+            if self.merged.contains_key(missing.key()) {
+                continue;
+            }
+            let what = format!("`{}`, which it imports and does not ask for", missing.interface);
+            let line = missing.grant.to_owned();
+            self.refused.push(Refusal { what, line, needed_to_load: true });
+            self.merged.extend(missing.grant.parse::<Table>()?);
+        }
+        Ok(())
+    }
 }
 
 /// Whether requests to that place, with those secrets, would be let through.
