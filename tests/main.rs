@@ -20,5 +20,6 @@ mod cli;
 mod languages;
 mod coder;
 mod devbench;
+mod rooms;
 mod hostile;
 mod tidy;

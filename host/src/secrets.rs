@@ -98,3 +98,36 @@ pub fn expand(text: &str) -> anyhow::Result<String> {
     let value = value.with_context(|| format!("the environment variable `{name}` is not set"))?;
     Ok(format!("{before}{value}{}", expand(after)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::expand;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let told = expand(text).unwrap_or_else(|error| format!("{error:#}"));
+        assert_eq!(told, expected, "{text}");
+    }
+
+    /// No test sets a variable: others read the environment meanwhile. Cargo sets one, and nobody the other.
+    #[test]
+    fn variables_are_replaced_wherever_they_stand() {
+        check("plain $ {text}", "plain $ {text}");
+        check("", "");
+        check("${CARGO_PKG_NAME}", "windlass");
+        check("a-${CARGO_PKG_NAME}-${CARGO_PKG_NAME}.b", "a-windlass-windlass.b");
+        check("${CARGO_PKG_NAME:-x}", "windlass");
+        check("${WINDLASS_NOWHERE:-x}/${WINDLASS_NOWHERE:-y}", "x/y");
+        check("${WINDLASS_NOWHERE:-}", "");
+        check("${WINDLASS_NOWHERE:-a:-b}", "a:-b");
+        check("${WINDLASS_NOWHERE:-a b,c}", "a b,c");
+        check("${WINDLASS_NOWHERE}", "the environment variable `WINDLASS_NOWHERE` is not set");
+        check("${WINDLASS_NOWHERE-x}", "the environment variable `WINDLASS_NOWHERE-x` is not set");
+        check("a${CARGO_PKG_NAME", "`a${CARGO_PKG_NAME` has no `}`");
+    }
+
+    #[test]
+    fn what_a_variable_holds_is_not_read_again() {
+        check("${WINDLASS_NOWHERE:-${CARGO_PKG_NAME}", "${CARGO_PKG_NAME");
+    }
+}

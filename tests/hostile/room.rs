@@ -26,7 +26,7 @@ const ATTACKS: &[&str] = &[
     "cat /proc/1/maps",
     "cat /proc/1/environ",
     "ls /proc/1/fd",
-    "ls /proc/1/root/",
+    "cd /proc/1/root",
     "readlink /proc/1/exe",
     "echo 1000 > /proc/1/oom_score_adj",
     "mknod /tmp/device c 1 1",

@@ -70,6 +70,11 @@ impl Bench {
         Some(Self { host: Some(setup.modern()), engine, environment })
     }
 
+    /// Any other host that makes containers on it.
+    pub(crate) fn of(engine: Api, setup: Setup) -> Self {
+        Self { host: Some(setup.modern()), engine, environment: Vec::new() }
+    }
+
     pub(crate) fn host(&mut self) -> &mut Host {
         self.host.as_mut().unwrap()
     }

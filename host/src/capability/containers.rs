@@ -63,7 +63,7 @@ impl wit::HostContainer for CallState {
         let rooms = self.doors.life.rooms().await?;
         let observer = self.observer.clone();
         let listener = Arc::new(move |progress| observer.progress(progress));
-        let entry = rooms.create(wanted, self.secrets.clone(), listener).await?;
+        let entry = rooms.create(wanted, listener).await?;
         Ok(self.table.push(Container(entry))?)
     }
 

@@ -28,7 +28,6 @@ use crate::{
     life::Life,
     plugin::{Meter, Observer},
     policy::Policy,
-    secrets::Secrets,
     web::Web,
 };
 
@@ -67,8 +66,6 @@ pub struct CallState {
     pub policy: Policy,
     pub doors: Doors,
     pub web: Web,
-    /// What may be put into the environment of a container.
-    pub secrets: Secrets,
     pub counters: Counters,
     pub table: ResourceTable,
     /// What the call has used of its allowances.

@@ -37,7 +37,7 @@ impl wit::HostProcess for CallState {
     ) -> Result<Resource<Process>> {
         let entry = self.table.get(&container)?.0.clone();
         let process = self.policy.approve_process(asked(spec))?;
-        let id = self.doors.life.rooms().await?.run(&entry, process, &self.secrets).await?;
+        let id = self.doors.life.rooms().await?.run(&entry, process).await?;
         Ok(self.table.push(Process(id))?)
     }
 

@@ -15,13 +15,13 @@ use serde_json::json;
 
 use super::{
     Opening, State,
-    explain::{grant_lines, snippet},
+    explain::{Asked, snippet},
     look::{look, sections},
     output,
 };
 use crate::{
     bundled::Bundled,
-    config::{self, Grants},
+    config::Grants,
     plugin::{self, Engine, Prepared, Settings},
     private,
     registry::{self, Registry, Source},
@@ -350,16 +350,20 @@ async fn try_check(registry: &Registry, file: &Path) -> anyhow::Result<Findings>
     let asks = &prepared.description.plugin.asks;
     let mut problems = registry::problems(&prepared.description, &settings.prefix);
     problems.extend(prepared.check_promises().err().map(|error| format!("{error:#}")));
-    let asked = config::from_text::<Grants>(asks, "what it asks for");
+    let asked = Asked::read(asks);
     problems.extend(asked.as_ref().err().map(|error| format!("{error:#}")));
-    let asked = grant_lines(&asked.unwrap_or_default())?;
-    let missing = prepared.imports.missing(&settings.grants);
-    let needs = missing.iter().map(|missing| {
-        let start = format!("{} =", missing.interface);
-        let line = asked.iter().find(|line| line.starts_with(&start));
-        line.cloned().unwrap_or_else(|| missing.grant.to_owned())
-    });
-    let needs = needs.collect();
+    let asked = asked.unwrap_or_default().lines();
+    let mut needs = Vec::new();
+    for missing in prepared.imports.missing(&settings.grants) {
+        let of_it = |line: &&String| line.split([' ', '.']).next() == Some(missing.key());
+        if needs.iter().any(|line| of_it(&line)) {
+            continue;
+        }
+        needs.extend(asked.iter().filter(of_it).cloned());
+        if !needs.iter().any(|line| of_it(&line)) {
+            needs.push(missing.grant.to_owned());
+        }
+    }
     if problems.is_empty() {
         let everything = Settings { grants: Grants::of_everything(), ..settings };
         problems.extend(link(registry, prepared, everything));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// What the containers of one plugin may be.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -31,6 +31,7 @@ pub struct ContainersGrant {
     /// The most memory of one, in MiB. Also what it gets if nobody asks for less.
     pub memory_mib: u32,
     /// The same for processors.
+    #[serde(serialize_with = "as_it_is_written")]
     pub cpus: f32,
     /// The same for processes and threads.
     pub pids: u32,
@@ -100,6 +101,12 @@ impl Default for ContainersGrant {
     }
 }
 
+/// A tenth is 0.1, and not the closest that fits into 32 bits with all the digits of 64.
+fn as_it_is_written<S: Serializer>(number: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    let written = number.to_string().parse().unwrap_or_else(|_| f64::from(*number));
+    serializer.serialize_f64(written)
+}
+
 /// Something that the profile of a container forbids.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -122,7 +129,7 @@ pub struct EgressGrant {
     pub private: bool,
 }
 
-/// Most are only a place: `egress = ["pypi.org"]`.
+/// Most are only a place: `egress = ["example.com"]`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum WrittenEgress {
@@ -155,4 +162,161 @@ pub enum WorkspacesGrant {
     Own,
     /// Everybody's.
     Shared,
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::{ContainersGrant, Count};
+    use crate::config::{Grants, parse};
+
+    #[track_caller]
+    fn check(text: &str, expected: &Expect) {
+        let told = match parse::<Grants>(text) {
+            Ok(grants) => toml::Table::try_from(grants).unwrap().to_string(),
+            Err(error) => error.to_string(),
+        };
+        expected.assert_eq(&told);
+    }
+
+    #[test]
+    fn a_grant_is_read_and_written_as_people_do() {
+        check(
+            "containers = {}",
+            &expect![[r#"
+            [containers]
+            cpus = 1.0
+            memory_mib = 512
+            most = 100
+            pids = 256
+            registries = ["docker.io", "ghcr.io"]
+        "#]],
+        );
+        check(
+            "[containers]\negress = ['a', { to = 'b:1', private = true }]\ncpus = 0.1",
+            &expect![[r#"
+                [containers]
+                cpus = 0.1
+                memory_mib = 512
+                most = 100
+                pids = 256
+                registries = ["docker.io", "ghcr.io"]
+
+                [[containers.egress]]
+                to = "a"
+
+                [[containers.egress]]
+                private = true
+                to = "b:1"
+            "#]],
+        );
+        check(
+            "[containers]\nforwards = { 80 = 'a:1' }\nwarm = { a = 1, b = 'true' }",
+            &expect![[r#"
+            [containers]
+            cpus = 1.0
+            memory_mib = 512
+            most = 100
+            pids = 256
+            registries = ["docker.io", "ghcr.io"]
+
+            [containers.forwards.80]
+            to = "a:1"
+
+            [containers.warm]
+            a = 1
+            b = "true"
+        "#]],
+        );
+    }
+
+    #[test]
+    fn words_are_written_with_hyphens() {
+        check(
+            "[containers]\npowers = ['root', 'image-user', 'writable-root', 'bridge']",
+            &expect![[r#"
+                [containers]
+                cpus = 1.0
+                memory_mib = 512
+                most = 100
+                pids = 256
+                powers = ["root", "image-user", "writable-root", "bridge"]
+                registries = ["docker.io", "ghcr.io"]
+            "#]],
+        );
+        check(
+            "workspaces = 'own'",
+            &expect![[r#"
+            workspaces = "own"
+        "#]],
+        );
+        check(
+            "workspaces = 'shared'",
+            &expect![[r#"
+            workspaces = "shared"
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_a_grant_is_told() {
+        check(
+            "[containers]\npower = ['root']",
+            &expect![
+                "built-in configuration:2: unknown field `power`, expected one of `registries`, `images`, `pinned`, `powers`, `egress`, `forwards`, `secrets`, `memory_mib`, `cpus`, `pids`, `most`, `warm`; did you mean `powers`?"
+            ],
+        );
+        check(
+            "[containers]\npowers = ['privileged']",
+            &expect![
+                "built-in configuration:2: `powers`: unknown variant `privileged`, expected one of `root`, `image-user`, `writable-root`, `bridge`"
+            ],
+        );
+        check(
+            "[containers]\nforwards = { 80 = 1 }",
+            &expect![
+                "built-in configuration:2: `forwards`: data did not match any variant of untagged enum WrittenEgress"
+            ],
+        );
+        check(
+            "[containers]\negress = [{ to = 'a', privat = true }]",
+            &expect![
+                "built-in configuration:2: `egress`: data did not match any variant of untagged enum WrittenEgress"
+            ],
+        );
+        check(
+            "[containers]\nmemory_mib = -1",
+            &expect![
+                "built-in configuration:2: `memory_mib`: invalid value: integer `-1`, expected u32"
+            ],
+        );
+        check(
+            "workspaces = 'everybody'",
+            &expect![
+                "built-in configuration:1: `workspaces`: unknown variant `everybody`, expected `own` or `shared`"
+            ],
+        );
+        check(
+            "workspaces = true",
+            &expect!["built-in configuration:1: `workspaces`: wanted string or table"],
+        );
+    }
+
+    #[test]
+    fn a_count_is_a_number_or_a_word_for_one() {
+        for (word, count) in
+            [("true", Some(1)), ("false", Some(0)), ("", Some(0)), (" 7 ", Some(7)), ("yes", None)]
+        {
+            assert_eq!(Count::Word(word.to_owned()).number().ok(), count, "{word}");
+        }
+        assert_eq!(Count::Number(3).number(), Ok(3));
+    }
+
+    #[test]
+    fn without_a_word_it_is_the_profile() {
+        let grant = ContainersGrant::default();
+        assert_eq!((grant.memory_mib, grant.cpus, grant.pids), (512, 1.0, 256));
+        assert!(grant.egress.is_empty() && grant.powers.is_empty() && !grant.pinned);
+    }
 }

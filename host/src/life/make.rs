@@ -51,10 +51,9 @@ impl Rooms {
     pub async fn create(
         self: &Arc<Self>,
         wanted: Approved<NewContainer>,
-        secrets: Secrets,
         listener: Listener,
     ) -> Result<Arc<Entry>> {
-        let wanted = Arc::new(wanted);
+        let (secrets, wanted) = (self.secrets(wanted.owner()), Arc::new(wanted));
         loop {
             if self.is_ending() {
                 return Err(unavailable("the host is ending: nothing is started any more"));
@@ -202,6 +201,11 @@ impl Rooms {
             record.engine_id = Some(engine_id);
         })
         .await
+    }
+
+    /// What a plugin's operator has for it. No capability hands values on.
+    pub(super) fn secrets(&self, owner: &str) -> Secrets {
+        self.owners.load().get(owner).map(|owner| owner.secrets.clone()).unwrap_or_default()
     }
 
     /// The environment of a container. Only here values of secrets are put in place.

@@ -34,7 +34,6 @@ impl Rooms {
         self: &Arc<Self>,
         entry: &Arc<Entry>,
         process: Approved<NewProcess>,
-        secrets: &Secrets,
     ) -> Result<String> {
         if self.is_ending() {
             return Err(unavailable("the host is ending: nothing is started any more"));
@@ -48,7 +47,7 @@ impl Rooms {
             return Err(invalid("the engine's own exec, which root needs, has no terminal here"));
         }
         let limit = process.request().timeout_ms.map(Duration::from_millis);
-        let mut exec = exec_of(process.request(), secrets)?;
+        let mut exec = exec_of(process.request(), &self.secrets(process.owner()))?;
         let (id, feed) = self.inside.start_elsewhere(&entry.id, process).await?;
         if let Some(feed) = feed {
             exec.id.clone_from(&id);

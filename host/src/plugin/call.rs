@@ -60,7 +60,6 @@ impl Plugin {
             policy,
             doors: self.doors.clone(),
             web: self.web.clone(),
-            secrets: self.settings.secrets.clone(),
             counters: self.counters.clone(),
             table: ResourceTable::new(),
             meter: Meter::new(self.limits()),

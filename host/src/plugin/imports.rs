@@ -28,6 +28,13 @@ pub struct Missing {
     pub grant: &'static str,
 }
 
+impl Missing {
+    /// The key of the grant: several interfaces can hang on one.
+    pub fn key(&self) -> &str {
+        self.grant.split(' ').next().unwrap_or_default()
+    }
+}
+
 impl Imports {
     /// Reads a component's type. Fails where it is none that this host can run, and says why.
     pub fn of(component: &Component) -> anyhow::Result<Self> {

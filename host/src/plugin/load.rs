@@ -154,7 +154,6 @@ async fn describe(
         policy: Policy::new("", Grants::default()).map_err(anyhow::Error::msg)?,
         doors: Doors::nowhere(),
         web: Web::new(Secrets::default()),
-        secrets: Secrets::default(),
         counters: Counters::default(),
         table: ResourceTable::new(),
         meter: Meter::new(limits),

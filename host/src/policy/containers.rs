@@ -1,22 +1,15 @@
 //! Which containers a plugin may make, and what may run in them.
 
-use super::{Approved, Image, Policy};
+use super::{
+    Approved, Image, Policy,
+    processes::{LONGEST_NAME, check_key},
+};
 use crate::{
     capability::types::Value,
     config::{ContainersGrant, Power},
-    error::{Result, denied, invalid, limit},
+    error::{Result, denied, invalid},
 };
 
-/// Longer names are a mistake.
-const LONGEST_NAME: usize = 128;
-/// More arguments or variables are a mistake.
-const MOST_WORDS: usize = 4096;
-/// The kernel takes no longer argument or variable.
-const LONGEST_WORD: usize = 128 << 10;
-/// What the kernel takes of arguments and environment together, with room for those of the container.
-const LARGEST_COMMAND: usize = 1 << 20;
-/// More than a program should have to read at its start.
-const LARGEST_INPUT: usize = 16 << 20;
 /// With less a container does not start.
 const LEAST_MEMORY: u32 = 16;
 const LEAST_PIDS: u32 = 8;
@@ -56,21 +49,6 @@ pub struct AskedContainer {
     pub memory_mib: Option<u32>,
     pub cpus: Option<f32>,
     pub pids: Option<u32>,
-}
-
-/// A process that is about to be started.
-#[derive(Clone, Debug, Default)]
-pub struct NewProcess {
-    pub command: Vec<String>,
-    pub env: Vec<(String, Value)>,
-    /// Absolute.
-    pub cwd: String,
-    pub stdin: Option<Vec<u8>>,
-    /// Rows and columns.
-    pub terminal: Option<(u16, u16)>,
-    pub timeout_ms: Option<u64>,
-    pub root: bool,
-    pub key: Option<String>,
 }
 
 /// What is about to be done with a container, a process or the records of both that the plugin has.
@@ -126,30 +104,6 @@ impl Policy {
         self.approve_looking(name)
     }
 
-    pub fn approve_process(&self, process: NewProcess) -> Result<Approved<NewProcess>> {
-        self.may_write("processes.start")?;
-        let grant = self.containers("processes.start")?;
-        if process.root {
-            self.power(grant, Power::Root)?;
-        }
-        self.check_env(grant, &process.env)?;
-        check_key(process.key.as_deref())?;
-        check_words("argument", &process.command)?;
-        if process.command.first().is_none_or(String::is_empty) {
-            return Err(invalid("a command needs a program: `[\"sh\", \"-c\", \"…\"]`"));
-        }
-        if !process.cwd.starts_with('/') || process.cwd.contains('\0') {
-            return Err(invalid(format!("`{}` is no absolute path to start in", process.cwd)));
-        }
-        let input = process.stdin.as_ref().map_or(0, Vec::len);
-        if input > LARGEST_INPUT {
-            return Err(limit(format!(
-                "{input} bytes of stdin are more than {LARGEST_INPUT}; put them into a file"
-            )));
-        }
-        Ok(self.approved(process))
-    }
-
     /// Images, and how many containers of each are made ahead.
     pub fn warm(&self) -> Vec<(&String, usize)> {
         let warm = self.grants.containers.iter().flat_map(|grant| &grant.warm);
@@ -157,7 +111,7 @@ impl Policy {
         counted.filter(|(_, count)| *count > 0).collect()
     }
 
-    fn containers(&self, what: &str) -> Result<&ContainersGrant> {
+    pub(super) fn containers(&self, what: &str) -> Result<&ContainersGrant> {
         self.grants.containers.as_ref().ok_or_else(|| {
             denied(format!(
                 "not allowed: `{what}` needs a table `plugins.{}.grants.containers`",
@@ -166,7 +120,7 @@ impl Policy {
         })
     }
 
-    fn power(&self, grant: &ContainersGrant, power: Power) -> Result<()> {
+    pub(super) fn power(&self, grant: &ContainersGrant, power: Power) -> Result<()> {
         if grant.powers.contains(&power) {
             return Ok(());
         }
@@ -175,31 +129,6 @@ impl Policy {
             "not allowed: `plugins.{}.grants.containers.powers` has no `{name}`",
             self.plugin
         )))
-    }
-
-    fn check_env(&self, grant: &ContainersGrant, env: &[(String, Value)]) -> Result<()> {
-        for (name, value) in env {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                return Err(invalid(format!("`{name}` is no name of an environment variable")));
-            }
-            match value {
-                Value::Plain(value) if value.contains('\0') => {
-                    return Err(invalid(format!("the variable `{name}` holds a NUL")));
-                }
-                Value::Secret(secret) if !grant.secrets.contains(secret) => {
-                    return Err(denied(format!(
-                        "not allowed: `plugins.{}.grants.containers.secrets` has no `{secret}`",
-                        self.plugin
-                    )));
-                }
-                _ => {}
-            }
-        }
-        let words = env.iter().map(|(name, value)| match value {
-            Value::Plain(value) => format!("{name}={value}"),
-            Value::Secret(_) => name.clone(),
-        });
-        check_words("variable", &words.collect::<Vec<_>>())
     }
 
     /// What was asked for, or all that is granted.
@@ -236,21 +165,6 @@ impl Power {
     }
 }
 
-fn check_words(what: &str, words: &[String]) -> Result<()> {
-    let total: usize = words.iter().map(String::len).sum();
-    let longest = words.iter().map(String::len).max().unwrap_or(0);
-    if words.len() > MOST_WORDS || longest > LONGEST_WORD || total > LARGEST_COMMAND {
-        return Err(limit(format!(
-            "{} {what}s of {total} bytes, the longest {longest}, are more than a program can be given; put them into a file",
-            words.len()
-        )));
-    }
-    if words.iter().any(|word| word.contains('\0')) {
-        return Err(invalid(format!("a {what} holds a NUL")));
-    }
-    Ok(())
-}
-
 /// A name that is also good as part of a host's name or a file's.
 fn check_alias(alias: &str) -> Result<()> {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
@@ -264,12 +178,206 @@ fn check_alias(alias: &str) -> Result<()> {
     )))
 }
 
-fn check_key(key: Option<&str>) -> Result<()> {
-    match key {
-        Some(key) if key.is_empty() || key.len() > LONGEST_NAME => Err(invalid(format!(
-            "an idempotency key is 1 to {LONGEST_NAME} bytes, and this one has {}",
-            key.len()
-        ))),
-        _ => Ok(()),
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::{
+        capability::tools::Hints,
+        config::{Grants, parse},
+        error::Failure,
+    };
+
+    fn policy(grant: &str, hints: Hints) -> Policy {
+        let grants = Grants { containers: Some(parse(grant).unwrap()), ..Grants::default() };
+        Policy::new("rooms", grants).unwrap().for_tool(&Arc::from("make"), hints)
+    }
+
+    fn told<T>(result: Result<Approved<T>>) -> String {
+        match result {
+            Ok(_) => "yes".to_owned(),
+            Err(Failure::Answer(error)) => format!("{:?}: {}", error.code, error.message),
+            Err(Failure::Trap(error)) => panic!("{error}"),
+        }
+    }
+
+    fn busybox() -> AskedContainer {
+        AskedContainer { image: "busybox".to_owned(), ..AskedContainer::default() }
+    }
+
+    #[track_caller]
+    fn check(grant: &str, change: impl FnOnce(&mut AskedContainer), expected: &Expect) {
+        let mut asked = busybox();
+        change(&mut asked);
+        expected.assert_eq(&told(policy(grant, Hints::empty()).approve_container(asked)));
+    }
+
+    #[test]
+    fn no_size_is_more_than_granted_or_too_little() {
+        check("", |it| it.memory_mib = Some(512), &expect!["yes"]);
+        check(
+            "",
+            |it| it.memory_mib = Some(513),
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.memory_mib = 512` is less than 513"
+            ],
+        );
+        check(
+            "",
+            |it| it.memory_mib = Some(15),
+            &expect!["Code::Invalid: 15 is too little: `memory_mib` is at least 16"],
+        );
+        check("memory_mib = 1024", |it| it.memory_mib = Some(1024), &expect!["yes"]);
+        check(
+            "",
+            |it| it.cpus = Some(1.5),
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.cpus = 1` is less than 1.5"
+            ],
+        );
+        check(
+            "",
+            |it| it.cpus = Some(0.0),
+            &expect!["Code::Invalid: 0 is too little: `cpus` is at least 0.01"],
+        );
+        check(
+            "",
+            |it| it.cpus = Some(-1.0),
+            &expect!["Code::Invalid: -1 is too little: `cpus` is at least 0.01"],
+        );
+        check(
+            "",
+            |it| it.cpus = Some(f32::NAN),
+            &expect!["Code::Invalid: NaN is too little: `cpus` is at least 0.01"],
+        );
+        check(
+            "",
+            |it| it.cpus = Some(f32::INFINITY),
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.cpus = 1` is less than inf"
+            ],
+        );
+        check(
+            "",
+            |it| it.pids = Some(257),
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.pids = 256` is less than 257"
+            ],
+        );
+        check(
+            "",
+            |it| it.pids = Some(7),
+            &expect!["Code::Invalid: 7 is too little: `pids` is at least 8"],
+        );
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_what_is_granted() {
+        let policy = policy("memory_mib = 77\ncpus = 0.5\npids = 9\nmost = 3", Hints::empty());
+        let approved = policy.approve_container(busybox()).unwrap();
+        let NewContainer { memory_mib, cpus, pids, most, .. } = approved.request();
+        assert_eq!((*memory_mib, *cpus, *pids, *most), (77, 0.5, 9, 3));
+        assert_eq!(approved.owner(), "rooms");
+        assert_eq!(approved.request().image.name, "docker.io/library/busybox:latest");
+    }
+
+    #[test]
+    fn a_power_is_granted_by_its_name() {
+        let all = "powers = ['root', 'image-user', 'writable-root', 'bridge']";
+        for power in [Power::Root, Power::ImageUser, Power::WritableRoot, Power::Bridge] {
+            check(all, |it| it.powers = vec![power], &expect!["yes"]);
+            let others = all.replace(&format!("'{}'", power.name()), "");
+            let others = others.replace("[, ", "[").replace(", , ", ", ");
+            let asked = AskedContainer { powers: vec![power], ..busybox() };
+            assert_eq!(
+                told(policy(&others, Hints::empty()).approve_container(asked)),
+                format!(
+                    "Code::Denied: not allowed: `plugins.rooms.grants.containers.powers` has no `{}`",
+                    power.name()
+                )
+            );
+        }
+        check(
+            "powers = ['root']",
+            |it| it.powers = vec![Power::Root, Power::Bridge],
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.powers` has no `bridge`"
+            ],
+        );
+    }
+
+    #[test]
+    fn an_alias_is_a_name_and_no_id() {
+        for good in ["a", "A.b_c-9", "0", "c", "cc_x", &"x".repeat(128)] {
+            check("", |it| it.alias = Some(good.to_owned()), &expect!["yes"]);
+        }
+        let long = "x".repeat(129);
+        for bad in ["", "-a", "_a", ".", "..", "a/b", "a b", "a\0", "a\n", "é", "c_1", &long] {
+            let asked = AskedContainer { alias: Some(bad.to_owned()), ..busybox() };
+            let told = told(policy("", Hints::empty()).approve_container(asked));
+            assert!(told.starts_with("Code::Invalid: `"), "{bad:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_container_s_environment_and_key_are_checked() {
+        let plain = |value: &str| Value::Plain(value.to_owned());
+        let secret = |name: &str| Value::Secret(name.to_owned());
+        check("", |it| it.env = vec![("A".to_owned(), plain("b"))], &expect!["yes"]);
+        check(
+            "",
+            |it| it.env = vec![("A=B".to_owned(), plain("b"))],
+            &expect!["Code::Invalid: `A=B` is no name of an environment variable"],
+        );
+        check(
+            "",
+            |it| it.env = vec![("A".to_owned(), secret("token"))],
+            &expect![
+                "Code::Denied: not allowed: `plugins.rooms.grants.containers.secrets` has no `token`"
+            ],
+        );
+        let granted = "secrets = ['token']";
+        check(granted, |it| it.env = vec![("A".to_owned(), secret("token"))], &expect!["yes"]);
+        check(
+            "",
+            |it| it.key = Some(String::new()),
+            &expect!["Code::Invalid: an idempotency key is 1 to 128 bytes, and this one has 0"],
+        );
+        check("", |it| it.key = Some("k".repeat(128)), &expect!["yes"]);
+        check(
+            "",
+            |it| it.key = Some("k".repeat(129)),
+            &expect!["Code::Invalid: an idempotency key is 1 to 128 bytes, and this one has 129"],
+        );
+    }
+
+    #[test]
+    fn a_tool_that_only_reads_changes_nothing() {
+        let policy = policy("", Hints::READ_ONLY);
+        expect!["Code::Denied: tool `make` says it is read-only: `containers.create` is refused"]
+            .assert_eq(&told(policy.approve_container(busybox())));
+        expect!["Code::Denied: tool `make` says it is read-only: `containers` is refused"]
+            .assert_eq(&told(policy.approve_changing("c".to_owned())));
+        expect!["yes"].assert_eq(&told(policy.approve_looking("c".to_owned())));
+    }
+
+    #[test]
+    fn without_the_grant_the_message_names_its_line() {
+        let policy = Policy::new("rooms", Grants::default()).unwrap();
+        expect!["Code::Denied: not allowed: `containers.create` needs a table `plugins.rooms.grants.containers`"].assert_eq(&told(policy.approve_container(busybox())));
+        expect!["Code::Denied: not allowed: `containers.open` needs a table `plugins.rooms.grants.containers`"].assert_eq(&told(policy.approve_looking("c".to_owned())));
+        expect!["Code::Denied: not allowed: `containers.open` needs a table `plugins.rooms.grants.containers`"].assert_eq(&told(policy.approve_changing("c".to_owned())));
+        assert_eq!(policy.warm(), []);
+    }
+
+    #[test]
+    fn only_counted_images_are_made_ahead() {
+        let policy = policy("warm = { a = 2, b = 0, c = 'true', d = 'nonsense' }", Hints::empty());
+        let images: Vec<_> =
+            policy.warm().into_iter().map(|(image, count)| (image.as_str(), count)).collect();
+        assert_eq!(images, [("a", 2), ("c", 1)]);
     }
 }

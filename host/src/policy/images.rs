@@ -60,6 +60,21 @@ impl Policy {
         }
         Ok(image)
     }
+
+    /// Whether images may come from all that this line means.
+    pub fn lists_registry(&self, line: &str) -> bool {
+        let granted = self.grants.containers.iter().flat_map(|grant| &grant.registries);
+        granted.into_iter().any(|allowed| matches(allowed, line))
+    }
+
+    /// Whether all images that this line means are listed, wherever they come from.
+    pub fn lists_image(&self, line: &str) -> bool {
+        let fits = |allowed: &String| {
+            matches(allowed, line) || Parts::read(line).is_ok_and(|parts| parts.fits(allowed))
+        };
+        let granted = self.grants.containers.as_ref();
+        granted.is_some_and(|grant| grant.images.is_empty() || grant.images.iter().any(fits))
+    }
 }
 
 impl<'a> Parts<'a> {

@@ -3,6 +3,7 @@
 //! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
 
 mod containers;
+mod processes;
 mod egress;
 mod images;
 mod network;
@@ -18,10 +19,11 @@ use crate::{
     error::{Result, denied},
 };
 
-pub use containers::{AskedContainer, Named, NewContainer, NewProcess};
+pub use containers::{AskedContainer, Named, NewContainer};
 pub use egress::{PROXY_PORT, Peer};
 pub use images::Image;
 pub use network::{Place, Target, is_private};
+pub use processes::NewProcess;
 pub use store::{Document, Page};
 pub use workspace_path::WorkspacePath;
 pub use workspaces::{

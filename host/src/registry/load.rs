@@ -10,10 +10,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use toml::Table;
 
-use super::{Catalog, Plugins, Registry, Schema, Visible, check};
+use super::{Catalog, Plugins, Registry, Schema, Visible, check, grants};
 use crate::{
     bundled::{Bundled, Defaults},
-    config::{ContainersGrant, Count, Grants, PluginConfig},
+    config::PluginConfig,
     plugin::{self, Code, Description, Plugin, Prepared, Settings},
     secrets::{self, Secrets},
 };
@@ -187,7 +187,7 @@ impl Registry {
             name: name.to_owned(),
             prefix: table.prefix.clone(),
             limits: general.limits.with(table.limits),
-            grants: expand(name, table.grants.clone().unwrap_or(defaults.grants))?,
+            grants: grants::expand(name, table.grants.clone().unwrap_or(defaults.grants))?,
             secrets: Secrets::fetch(name, &references)?,
             config: config.into(),
         })
@@ -267,52 +267,6 @@ pub fn name_of(file: &Path) -> anyhow::Result<String> {
     let name = stem.with_context(|| format!("`{}` names no file", file.display()))?;
     super::check::check_name("plugin", name)?;
     Ok(name.to_owned())
-}
-
-fn expand(name: &str, mut grants: Grants) -> anyhow::Result<Grants> {
-    for grant in &mut grants.http {
-        grant.to = place(&grant.to).with_context(|| format!("plugins.{name}.grants.http"))?;
-    }
-    if let Some(containers) = &mut grants.containers {
-        expand_containers(containers)
-            .with_context(|| format!("plugins.{name}.grants.containers"))?;
-    }
-    Ok(grants)
-}
-
-/// A variable may hold several names, with commas between them.
-fn expand_containers(grant: &mut ContainersGrant) -> anyhow::Result<()> {
-    for list in [&mut grant.registries, &mut grant.images] {
-        let expanded = list.iter().map(|it| secrets::expand(it)).collect::<Result<Vec<_>, _>>()?;
-        let names = expanded.iter().flat_map(|it| it.split(',')).map(str::trim);
-        *list = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    }
-    for place in grant.egress.iter_mut().chain(grant.forwards.values_mut()) {
-        place.to = secrets::expand(&place.to)?;
-    }
-    let mut warm = BTreeMap::new();
-    for (image, count) in &grant.warm {
-        let count = match count {
-            Count::Word(word) => Count::Word(secrets::expand(word)?),
-            number => number.clone(),
-        };
-        let number = count.number().map_err(anyhow::Error::msg).context("warm")?;
-        warm.insert(secrets::expand(image)?, Count::Number(number));
-    }
-    grant.warm = warm;
-    Ok(())
-}
-
-/// Where a grant leads. A variable holds a URL as people write it: without a scheme, with a slash at its end.
-pub fn place(written: &str) -> anyhow::Result<String> {
-    let to = secrets::expand(written)?;
-    let variable = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    if variable.is_none_or(|name| name.contains('}')) {
-        return Ok(to);
-    }
-    let (scheme, rest) = to.trim().split_once("://").unwrap_or(("https", to.trim()));
-    let origin = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    Ok(format!("{scheme}://{origin}"))
 }
 
 /// What ships beside the plugin, with the operator's values on top. Variables count only where they said nothing.

@@ -6,6 +6,7 @@
 mod catalog;
 mod check;
 mod load;
+mod grants;
 mod schema;
 mod reload;
 mod watch;
@@ -38,7 +39,8 @@ use crate::{
 };
 
 pub use catalog::{Catalog, OfferedPrompt, OfferedTool, Visible};
-pub use load::{Source, name_of, place, problems};
+pub use grants::{containers_of, place};
+pub use load::{Source, name_of, problems};
 pub use reload::{Reading, follow_config};
 pub use schema::Schema;
 pub use watch::{components, follow};

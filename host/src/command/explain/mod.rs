@@ -1,6 +1,10 @@
 //! `windlass explain`: what a plugin asks for, what it is granted, and what each refusal would need.
 //!
-//! What is allowed is decided by `policy`, which is asked here as it is asked in a call.
+//! What is allowed is decided by `policy`, which is asked as it is asked in a call.
+
+mod refused;
+mod containers;
+mod lines;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,18 +13,20 @@ use std::{
 
 use clap::Args;
 use serde::Serialize;
-use toml::{Table, Value};
 
 use super::{Opening, output};
 use crate::{
     bundled::{Bundled, Defaults},
-    capability::bindings::windlass::plugin::http::Method,
-    config::{self, Grants, HttpGrant, Limits, PluginConfig, WorkspacesGrant},
+    config::{Grants, Limits, PluginConfig},
     plugin::{Imports, Settings},
-    policy::Policy,
     registry::{self, Registry, Source},
     secrets::{Reference, Secrets},
 };
+
+use lines::{grant_lines, lines};
+pub(super) use lines::{imports_of, section, snippet};
+pub(super) use refused::Asked;
+use refused::{Refusal, refusals};
 
 #[derive(Args)]
 pub(super) struct Explain {
@@ -49,14 +55,6 @@ struct Explanation {
     would_allow: Option<String>,
     secrets: Vec<Secret>,
     limits: Vec<Limit>,
-}
-
-#[derive(Serialize)]
-struct Refusal {
-    what: String,
-    line: String,
-    /// Whether the plugin does not load without it.
-    needed_to_load: bool,
 }
 
 #[derive(Serialize)]
@@ -118,9 +116,12 @@ impl Explain {
             Err(error) => Err(error),
         };
         let reason = outcome.err().map(|error| format!("{error:#}"));
-        let (asked, asks) = match config::from_text::<Grants>(&asks, "asks") {
-            Ok(asked) => (asked.clone(), grant_lines(&asked)?),
-            Err(error) => (Grants::default(), vec![format!("what cannot be read: {error}")]),
+        let (asked, asks) = match Asked::read(&asks) {
+            Ok(asked) => {
+                let lines = asked.lines();
+                (asked, lines)
+            }
+            Err(error) => (Asked::default(), vec![format!("what cannot be read: {error}")]),
         };
         let granted = &terms.settings.grants;
         let (refused, merged) = refusals(&imports, &asked, &terms.written, granted)?;
@@ -135,7 +136,7 @@ impl Explain {
             granted_by: terms.written_by.clone(),
             would_allow: (!refused.is_empty()).then(|| snippet(name, &lines(&merged))),
             refused,
-            secrets: terms.explain_secrets(&asked),
+            secrets: terms.explain_secrets(&asked.grants),
             limits: limits(registry, name, terms.settings.limits, &file),
         })
     }
@@ -160,6 +161,7 @@ impl Terms {
         secrets.extend(plugin.secrets.clone());
         let mut grants = written.clone();
         grants.http.retain_mut(|grant| registry::place(&grant.to).map(|to| grant.to = to).is_ok());
+        grants.containers = grants.containers.map(|it| registry::containers_of(&it).unwrap_or(it));
         let settings = Settings {
             name: name.to_owned(),
             prefix: plugin.prefix.clone(),
@@ -174,8 +176,10 @@ impl Terms {
     /// Every secret that has a reference, may travel, or wants to.
     fn explain_secrets(&self, asked: &Grants) -> Vec<Secret> {
         let mut names: BTreeSet<&String> = self.secrets.keys().collect();
-        let grants = self.written.http.iter().chain(&asked.http);
-        names.extend(grants.flat_map(|grant| &grant.secrets));
+        for grants in [&self.written, asked] {
+            names.extend(grants.http.iter().flat_map(|grant| &grant.secrets));
+            names.extend(grants.containers.iter().flat_map(|grant| &grant.secrets));
+        }
         let plugin = &self.settings.name;
         let explain = |name: &String| {
             let reference = self.secrets.get(name);
@@ -189,11 +193,13 @@ impl Terms {
                 )),
             };
             let places = self.written.http.iter().filter(|grant| grant.secrets.contains(name));
+            let inside = self.written.containers.iter().filter(|it| it.secrets.contains(name));
+            let places = places.map(|grant| grant.to.clone());
             Secret {
                 name: name.clone(),
                 reference: reference.map(Reference::to_string),
                 problem,
-                may_go_to: places.map(|grant| grant.to.clone()).collect(),
+                may_go_to: places.chain(inside.map(|_| "its containers".to_owned())).collect(),
             }
         };
         names.into_iter().map(explain).collect()
@@ -241,132 +247,6 @@ impl Limit {
     fn text(&self) -> String {
         format!("{} = {}, by {}", self.name, self.value, self.set_by)
     }
-}
-
-impl Refusal {
-    fn text(&self) -> String {
-        let cost = if self.needed_to_load { "; without it the plugin does not load" } else { "" };
-        format!("{}{cost}\n  allowed by: {}", self.what, self.line)
-    }
-}
-
-/// What is asked for and not granted, and the grants with all of it.
-fn refusals(
-    imports: &Imports,
-    asked: &Grants,
-    written: &Grants,
-    granted: &Grants,
-) -> anyhow::Result<(Vec<Refusal>, Table)> {
-    let mut merged = table(written)?;
-    let missing = imports.missing(granted);
-    let needed = |key: &str| missing.iter().any(|it| it.interface == key);
-    let mut refused = Vec::new();
-    for (key, asked) in table(&Grants { http: Vec::new(), ..asked.clone() })? {
-        // Who may open everybody's workspaces may open its own.
-        let covered = key == "workspaces" && written.workspaces == Some(WorkspacesGrant::Shared);
-        if !covered && merged.get(&key) != Some(&asked) {
-            let line = line(&key, &asked);
-            refused.push(Refusal { what: format!("`{key}`"), line, needed_to_load: needed(&key) });
-            merged.insert(key, asked);
-        }
-    }
-    let policy = Policy::new("", granted.clone()).map_err(anyhow::Error::msg)?;
-    let mut http = written.http.clone();
-    for grant in &asked.http {
-        if written.http.contains(grant) || is_granted(&policy, grant) {
-            continue;
-        }
-        http.push(grant.clone());
-        let line = grant_lines(&Grants { http: http.clone(), ..Grants::default() })?.join("\n");
-        let what = format!("requests to `{}`{}", grant.to, conditions(grant));
-        refused.push(Refusal { what, line, needed_to_load: needed("http") });
-    }
-    merged.extend(table(&Grants { http, ..Grants::default() })?);
-    for missing in missing {
-        if merged.contains_key(&missing.interface) {
-            continue;
-        }
-        let what = format!("`{}`, which it imports and does not ask for", missing.interface);
-        refused.push(Refusal { what, line: missing.grant.to_owned(), needed_to_load: true });
-        merged.extend(missing.grant.parse::<Table>()?);
-    }
-    Ok((refused, merged))
-}
-
-/// Whether requests to that place, with those secrets, would be let through.
-fn is_granted(policy: &Policy, asked: &HttpGrant) -> bool {
-    // A wildcard is granted where some name that nobody would list is, at a port nobody would.
-    let place = registry::place(&asked.to).unwrap_or_else(|_| asked.to.clone());
-    let url = place.replace("://*", "://any-name-at-all").replace(":*", ":61234");
-    let secrets: Vec<_> = asked.secrets.iter().map(String::as_str).collect();
-    let approved = policy.approve_request(Method::Get, &url, &secrets);
-    approved.is_ok_and(|approved| !asked.private || approved.request().private)
-}
-
-fn conditions(grant: &HttpGrant) -> String {
-    let private = if grant.private { ", private addresses too" } else { "" };
-    let secrets = grant.secrets.join("`, `");
-    let secrets = if secrets.is_empty() { secrets } else { format!(", with `{secrets}`") };
-    format!("{private}{secrets}")
-}
-
-/// Grants as lines of `[plugins.<name>.grants]`, as short as they can be written.
-pub(super) fn grant_lines(grants: &Grants) -> anyhow::Result<Vec<String>> {
-    Ok(lines(&table(grants)?))
-}
-
-/// A ready table for `windlass.toml`.
-pub(super) fn snippet(name: &str, lines: &[String]) -> String {
-    format!("[plugins.{name}.grants]\n{}\n", lines.join("\n"))
-}
-
-fn table(grants: &Grants) -> anyhow::Result<Table> {
-    Ok(Table::try_from(grants)?)
-}
-
-fn lines(table: &Table) -> Vec<String> {
-    table.iter().map(|(key, value)| line(key, value)).collect()
-}
-
-fn line(key: &str, value: &Value) -> String {
-    let short = |item: &Value| match item {
-        Value::Table(table) if table.len() == 1 => {
-            table.get("to").map_or_else(|| item.to_string(), Value::to_string)
-        }
-        _ => item.to_string(),
-    };
-    match value {
-        Value::Array(items) => {
-            format!("{key} = [{}]", items.iter().map(short).collect::<Vec<_>>().join(", "))
-        }
-        _ => format!("{key} = {value}"),
-    }
-}
-
-/// `store: get, put`, one line for each interface.
-pub(super) fn imports_of(imports: &Imports) -> Vec<String> {
-    let interface = |(name, functions): &(String, Vec<String>)| {
-        if functions.is_empty() {
-            name.clone()
-        } else {
-            format!("{name}: {}", functions.join(", "))
-        }
-    };
-    let mut lines: Vec<_> = imports.interfaces.iter().map(interface).collect();
-    if imports.wasi {
-        lines
-            .push("wasi: clocks, randomness, output into the log; no files, no network".to_owned());
-    }
-    lines
-}
-
-/// Lines beside a word.
-pub(super) fn section(word: &str, lines: &[String]) -> String {
-    let none = ["none".to_owned()];
-    let lines = if lines.is_empty() { &none } else { lines };
-    let words = std::iter::once(word).chain(std::iter::repeat(""));
-    let lines = lines.iter().flat_map(|line| line.lines());
-    words.zip(lines).map(|(word, line)| format!("  {word:12}  {line}\n")).collect()
 }
 
 fn limits(registry: &Registry, name: &str, effective: Limits, file: &str) -> Vec<Limit> {
