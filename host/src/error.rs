@@ -1,5 +1,7 @@
 //! How capabilities fail: a [`Failure`] is either an answer to the plugin or a trap.
 
+use serde_json::Value;
+
 use crate::capability::types::{Code, Error};
 
 #[derive(Debug)]
@@ -15,12 +17,12 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// Adds to what programs read of an answer. A trap has no such part.
     #[must_use]
-    pub fn with_detail(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+    pub fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         if let Self::Answer(error) = &mut self {
             let details = error.details.as_deref().and_then(|text| serde_json::from_str(text).ok());
-            let mut details: serde_json::Map<_, _> = details.unwrap_or_default();
+            let mut details: serde_json::Map<String, Value> = details.unwrap_or_default();
             details.insert(name.to_owned(), value.into());
-            error.details = Some(serde_json::Value::Object(details).to_string());
+            error.details = Some(Value::Object(details).to_string());
         }
         self
     }
@@ -33,6 +35,17 @@ impl Error {
 
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Code::Invalid, message)
+    }
+
+    /// What programs read besides the message. None where it is no JSON.
+    pub fn details_value(&self) -> Option<Value> {
+        serde_json::from_str(self.details.as_deref()?).ok()
+    }
+
+    /// The code that programs read: the plugin's own `error_code` where its details hold one, such as `AGENT_NOT_FOUND`.
+    pub fn code_for_programs(&self) -> String {
+        let own = self.details_value().and_then(|it| it.get("error_code")?.as_str().map(str::to_owned));
+        own.unwrap_or_else(|| self.code.name().to_owned())
     }
 }
 

@@ -28,76 +28,87 @@ fn granted(port: u16) -> String {
 
 #[test]
 fn no_address_but_loopback_can_be_reached() {
-    let Some(mut bench) = Bench::new() else { return };
-    let id = bench.spawn();
-    let places = ["1.1.1.1 80", "169.254.169.254 80", "172.17.0.1 22", "10.0.0.1 80", "8.8.8.8 53"];
-    for place in places {
-        let ran = bench.run(&id, &format!("timeout 5 nc -w 3 {place} < /dev/null"));
-        assert_ne!(ran.code, 0, "{place}: {ran:?}");
-        assert!(ran.stderr.contains("unreachable"), "{place}: {ran:?}");
+    for mut bench in Bench::everywhere("powers = [\"root\"]") {
+        let id = bench.spawn();
+        let places =
+            ["1.1.1.1 80", "169.254.169.254 80", "172.17.0.1 22", "10.0.0.1 80", "8.8.8.8 53"];
+        for place in places {
+            let ran = bench.run(&id, &format!("timeout 5 nc -w 3 {place} < /dev/null"));
+            assert_ne!(ran.code, 0, "{place}: {ran:?}");
+            assert!(ran.stderr.contains("unreachable"), "{place}: {ran:?}");
+        }
+        let names = bench.run(&id, "timeout 5 nslookup example.com");
+        assert_ne!(names.code, 0, "{names:?}");
+        let site = Site::saying("the host's own");
+        for name in ["127.0.0.1", "host.docker.internal", "localhost"] {
+            let ran =
+                bench.run(&id, &format!("timeout 5 wget -q -O - http://{name}:{}/", site.port()));
+            assert_ne!(ran.code, 0, "{name}: {ran:?}");
+        }
+        assert_eq!(site.requests(), [""; 0]);
     }
-    let names = bench.run(&id, "timeout 5 nslookup example.com");
-    assert_ne!(names.code, 0, "{names:?}");
-    let site = Site::saying("the host's own");
-    for name in ["127.0.0.1", "host.docker.internal", "localhost"] {
-        let ran = bench.run(&id, &format!("timeout 5 wget -q -O - http://{name}:{}/", site.port()));
-        assert_ne!(ran.code, 0, "{name}: {ran:?}");
-    }
-    assert_eq!(site.requests(), [""; 0]);
 }
 
 #[test]
 fn without_a_grant_the_proxy_refuses_and_the_log_names_the_line() {
-    let Some(mut bench) = Bench::granted("egress = [\"example.invalid\"]") else { return };
-    let (site, id) = (Site::saying("secret"), bench.spawn());
-    let port = site.port();
-    let hosts = [
-        "host.docker.internal",
-        "127.0.0.1",
-        "localhost",
-        "[::1]",
-        "2130706433",
-        "0x7f000001",
-        "0",
-        "127.1",
-        "localhost.",
-        "[::ffff:127.0.0.1]",
-        "169.254.169.254",
-        "0.0.0.0",
-    ];
-    for host in hosts {
-        let ran = fetch(&mut bench, &id, &format!("http://{host}:{port}/"));
-        assert!(ran.code != 0 && !ran.stdout.contains("secret"), "{host}: {ran:?}");
+    for mut bench in Bench::everywhere("egress = [\"example.invalid\"]") {
+        let (site, id) = (Site::saying("secret"), bench.spawn());
+        let port = site.port();
+        let hosts = [
+            "host.docker.internal",
+            "127.0.0.1",
+            "localhost",
+            "[::1]",
+            "2130706433",
+            "0x7f000001",
+            "0",
+            "127.1",
+            "localhost.",
+            "[::ffff:127.0.0.1]",
+            "169.254.169.254",
+            "0.0.0.0",
+        ];
+        for host in hosts {
+            let ran = fetch(&mut bench, &id, &format!("http://{host}:{port}/"));
+            assert!(ran.code != 0 && !ran.stdout.contains("secret"), "{host}: {ran:?}");
+        }
+        let connect = format!("printf 'CONNECT host.docker.internal:{port} HTTP/1.1\\r\\n\\r\\n'");
+        let ran = bench.run(&id, &format!("{connect} | timeout 5 nc 127.0.0.1 3128"));
+        assert!(!ran.stdout.contains(" 200 "), "{ran:?}");
+        assert_eq!(site.requests(), [""; 0]);
+        let line = format!("host.docker.internal:{port}");
+        let said = bench.host().errors();
+        let told =
+            said.lines().any(|it| it.contains(&line) && it.contains("grants.containers.egress"));
+        assert!(told, "{said}");
     }
-    let connect = format!("printf 'CONNECT host.docker.internal:{port} HTTP/1.1\\r\\n\\r\\n'");
-    let ran = bench.run(&id, &format!("{connect} | timeout 5 nc 127.0.0.1 3128"));
-    assert!(!ran.stdout.contains(" 200 "), "{ran:?}");
-    assert_eq!(site.requests(), [""; 0]);
-    let line = format!("host.docker.internal:{port}");
-    let said = bench.host().errors();
-    let told = said.lines().any(|it| it.contains(&line) && it.contains("grants.containers.egress"));
-    assert!(told, "{said}");
 }
 
 #[test]
 fn a_granted_place_is_reached_by_proxy_and_tunnel_and_no_other() {
     let (site, other) = (Site::saying("granted"), Site::saying("other"));
-    let Some(mut bench) = Bench::granted(&granted(site.port())) else { return };
-    let id = bench.spawn();
-    let ran = fetch(&mut bench, &id, &format!("http://host.docker.internal:{}/a?b", site.port()));
-    assert_eq!((ran.stdout.as_str(), ran.code), ("granted", 0), "{ran:?}");
-    assert!(site.requests()[0].starts_with("GET /a?b HTTP/1."), "{:?}", site.requests());
-    // The environment says where the proxy is, so that programs find it by themselves.
-    let url = format!("http://host.docker.internal:{}/", site.port());
-    assert_eq!(bench.run(&id, &format!("wget -q -O - {url}")).stdout, "granted");
-    let refused = fetch(&mut bench, &id, &format!("http://host.docker.internal:{}/", other.port()));
-    assert!(refused.code != 0 && other.requests().is_empty(), "{refused:?}");
-    let script = format!(
-        "printf 'CONNECT host.docker.internal:{} HTTP/1.1\\r\\n\\r\\nGET / HTTP/1.0\\r\\n\\r\\n' | timeout 20 nc 127.0.0.1 3128",
-        site.port()
-    );
-    let tunnel = bench.run(&id, &script);
-    assert!(tunnel.stdout.contains(" 200 ") && tunnel.stdout.ends_with("granted"), "{tunnel:?}");
+    for mut bench in Bench::everywhere(&granted(site.port())) {
+        let id = bench.spawn();
+        let ran =
+            fetch(&mut bench, &id, &format!("http://host.docker.internal:{}/a?b", site.port()));
+        assert_eq!((ran.stdout.as_str(), ran.code), ("granted", 0), "{ran:?}");
+        assert!(site.requests()[0].starts_with("GET /a?b HTTP/1."), "{:?}", site.requests());
+        // The environment says where the proxy is, so that programs find it by themselves.
+        let url = format!("http://host.docker.internal:{}/", site.port());
+        assert_eq!(bench.run(&id, &format!("wget -q -O - {url}")).stdout, "granted");
+        let refused =
+            fetch(&mut bench, &id, &format!("http://host.docker.internal:{}/", other.port()));
+        assert!(refused.code != 0 && other.requests().is_empty(), "{refused:?}");
+        let script = format!(
+            "printf 'CONNECT host.docker.internal:{} HTTP/1.1\\r\\n\\r\\nGET / HTTP/1.0\\r\\n\\r\\n' | timeout 20 nc 127.0.0.1 3128",
+            site.port()
+        );
+        let tunnel = bench.run(&id, &script);
+        assert!(
+            tunnel.stdout.contains(" 200 ") && tunnel.stdout.ends_with("granted"),
+            "{tunnel:?}"
+        );
+    }
 }
 
 #[test]

@@ -41,13 +41,14 @@ const ATTACKS: &[&str] = &[
 
 #[test]
 fn nothing_inside_changes_the_room() {
-    let Some(mut bench) = Bench::new() else { return };
-    let id = bench.spawn();
-    for attack in ATTACKS {
-        let ran = bench.run(&id, attack);
-        assert_ne!(ran.code, 0, "`{attack}` succeeded: {ran:?}");
+    for mut bench in Bench::everywhere("powers = [\"root\"]") {
+        let id = bench.spawn();
+        for attack in ATTACKS {
+            let ran = bench.run(&id, attack);
+            assert_ne!(ran.code, 0, "`{attack}` succeeded: {ran:?}");
+        }
+        assert_eq!(bench.run(&id, "echo alive").stdout, "alive\n");
     }
-    assert_eq!(bench.run(&id, "echo alive").stdout, "alive\n");
 }
 
 #[test]
@@ -64,34 +65,36 @@ fn not_even_root_inside_changes_it() {
 
 #[test]
 fn the_first_process_cannot_be_ended_from_inside() {
-    let Some(mut bench) = Bench::new() else { return };
-    let id = bench.spawn();
-    for signal in ["KILL", "TERM", "STOP", "HUP", "INT", "QUIT", "USR1", "PIPE"] {
-        bench.run(&id, &format!("kill -{signal} 1"));
+    for mut bench in Bench::everywhere("powers = [\"root\"]") {
+        let id = bench.spawn();
+        for signal in ["KILL", "TERM", "STOP", "HUP", "INT", "QUIT", "USR1", "PIPE"] {
+            bench.run(&id, &format!("kill -{signal} 1"));
+        }
+        // All that it may signal; the kernel leaves out the first process, and itself.
+        bench.run(&id, "kill -KILL -1");
+        assert_eq!(bench.run(&id, "echo alive").stdout, "alive\n");
+        assert_eq!(bench.inspect(&id)["RestartCount"], 0);
     }
-    // All that it may signal; the kernel leaves out the first process, and itself.
-    bench.run(&id, "kill -KILL -1");
-    assert_eq!(bench.run(&id, "echo alive").stdout, "alive\n");
-    assert_eq!(bench.inspect(&id)["RestartCount"], 0);
 }
 
 #[test]
 fn no_program_inside_poses_as_the_supervisor() {
-    let Some(mut bench) = Bench::new() else { return };
-    let id = bench.spawn();
-    let exec = bench.begin(&id, "echo up; while [ ! -e go ]; do usleep 1000; done; echo on");
-    bench.printed(&exec, "up");
-    // The very program that the host would listen to, only that it is not the first process.
-    for start in [
-        "/.windlass/supervisor",
-        "setsid /.windlass/supervisor",
-        "WINDLASS_PROCESS= /.windlass/supervisor",
-    ] {
-        bench.run(&id, &format!("timeout 2 {start}"));
+    for mut bench in Bench::everywhere("powers = [\"root\"]") {
+        let id = bench.spawn();
+        let exec = bench.begin(&id, "echo up; while [ ! -e go ]; do usleep 1000; done; echo on");
+        bench.printed(&exec, "up");
+        // The very program that the host would listen to, only that it is not the first process.
+        for start in [
+            "/.windlass/supervisor",
+            "setsid /.windlass/supervisor",
+            "WINDLASS_PROCESS= /.windlass/supervisor",
+        ] {
+            bench.run(&id, &format!("timeout 2 {start}"));
+        }
+        bench.write(&id, "go", "");
+        assert_eq!(bench.end(&exec).stdout, "up\non\n", "its connection was taken over");
+        assert_eq!(bench.run(&id, "echo alive").stdout, "alive\n");
     }
-    bench.write(&id, "go", "");
-    assert_eq!(bench.end(&exec).stdout, "up\non\n", "its connection was taken over");
-    assert_eq!(bench.run(&id, "echo alive").stdout, "alive\n");
 }
 
 #[test]

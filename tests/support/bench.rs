@@ -54,6 +54,13 @@ impl Bench {
         Self::start(engine::podman()?, "powers = [\"root\"]", &[])
     }
 
+    /// One on each engine that there is, with this in its table `grants.containers`.
+    pub(crate) fn everywhere(grant: &str) -> impl Iterator<Item = Self> {
+        let engines = [docker(), engine::podman()].into_iter().flatten();
+        let grant = grant.to_owned();
+        engines.filter_map(move |engine| Self::start(engine, &grant, &[]))
+    }
+
     /// As it is without a configuration: nothing but its defaults.
     pub(crate) fn unconfigured(environment: &[(&str, &str)]) -> Option<Self> {
         Self::configured(docker()?, "", environment)
@@ -110,7 +117,7 @@ impl Bench {
     pub(crate) fn code(&mut self, tool: &str, arguments: Value) -> String {
         let result = self.host().call(tool, arguments);
         assert_eq!(result["isError"], true, "`{tool}` succeeded: {result}");
-        text(&result["structuredContent"]["details"]["error_code"])
+        text(&result["structuredContent"]["error_code"])
     }
 
     /// Writes a file of text; gives its tag.

@@ -102,14 +102,12 @@ impl Call {
 
     fn show_failure(&self, error: &Error) -> anyhow::Result<()> {
         if self.json {
-            let details =
-                error.details.as_deref().map(serde_json::from_str::<Value>).transpose()?;
-            let code = error.code.name();
+            let (code, details) = (error.code_for_programs(), error.details_value());
             return output::print_json(
                 &json!({"error": error.message, "error_code": code, "details": details}),
             );
         }
-        output::to_stderr(&format!("{}: {}", error.code.name(), error.message));
+        output::to_stderr(&format!("{}: {}", error.code_for_programs(), error.message));
         Ok(())
     }
 }

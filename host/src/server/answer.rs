@@ -29,13 +29,11 @@ pub(super) fn done(output: Output) -> CallToolResult {
 
 /// A tool's failure: a sentence for the model, and the same for programs.
 pub(super) fn failed(error: Error) -> CallToolResult {
-    let details =
-        error.details.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let structured = json!({
         "success": false,
         "error": error.message,
-        "error_code": error.code.name(),
-        "details": details,
+        "error_code": error.code_for_programs(),
+        "details": error.details_value(),
     });
     let mut result = CallToolResult::error(vec![ContentBlock::text(error.message)]);
     result.structured_content = Some(structured);
