@@ -54,7 +54,7 @@ fn it_is_there_where_a_coder_is_named() {
     let Some(coder) = coder(Mood::Recent) else { return };
     assert!(offers(coder.setup().modern()));
     assert!(!offers(Setup::new().modern()));
-    assert!(!offers(Setup::new().environment("CODER_URL", "").modern()));
+    assert!(!offers(Setup::new().bundled().environment("CODER_URL", "").modern()));
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_coder_that_is_not_there_is_a_network_error_without_its_address() {
         return;
     }
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let setup = Setup::new().environment("CODER_SESSION_TOKEN", TOKEN);
+    let setup = Setup::new().bundled().environment("CODER_SESSION_TOKEN", TOKEN);
     let mut host = setup.environment("CODER_URL", &format!("http://{gone}")).modern();
     check(
         &mut host,
@@ -300,7 +300,7 @@ fn the_token_reaches_coder_and_nobody_else() {
 #[test]
 fn a_wrong_token_is_refused_and_a_missing_one_named() {
     let Some(coder) = coder(Mood::Recent) else { return };
-    let named = || Setup::new().environment("CODER_URL", &coder.origin());
+    let named = || Setup::new().bundled().environment("CODER_URL", &coder.origin());
     let mut host = named().environment("CODER_SESSION_TOKEN", "stale").modern();
     check(
         &mut host,
@@ -340,7 +340,7 @@ fn a_url_may_stand_as_people_write_it() {
     let Some(coder) = coder(Mood::Recent) else { return };
     for tail in ["/", "//"] {
         let url = format!("{}{tail}", coder.origin());
-        let setup = Setup::new().environment("CODER_URL", &url);
+        let setup = Setup::new().bundled().environment("CODER_URL", &url);
         let mut host = setup.environment("CODER_SESSION_TOKEN", TOKEN).modern();
         let result = host.call("list_all_agents", json!({}));
         assert!(result["structuredContent"]["result"].is_array(), "{url}: {result}");
@@ -372,6 +372,6 @@ fn the_operators_word_counts_before_the_default() {
         "[plugins.coder]\nconfig.url = '{origin}'\nsecrets.session-token = '${{MINE}}'\n\
          grants.http = [{{ to = '{origin}', private = true, secrets = ['session-token'] }}]\n"
     );
-    let mut host = Setup::new().environment("MINE", TOKEN).config(&own).modern();
+    let mut host = Setup::new().bundled().environment("MINE", TOKEN).config(&own).modern();
     assert!(host.call("list_all_agents", json!({}))["structuredContent"]["result"].is_array());
 }

@@ -230,7 +230,7 @@ fn a_database_of_a_newer_version_stops_the_start() {
     fs::create_dir(setup.state()).unwrap();
     let path = setup.state().join("windlass.db");
     fs::write(&path, empty_database(99)).unwrap();
-    check_start(&setup, "it was written by a newer version of windlass (schema 99, known 2)");
+    check_start(&setup, "it was written by a newer version of windlass (schema 99, known ");
     fs::write(&path, empty_database(0)).unwrap();
     let mut host = setup.modern();
     assert_eq!(host.tools(), ["echo", "wait"]);

@@ -44,7 +44,8 @@ impl Error {
 
     /// The code that programs read: the plugin's own `error_code` where its details hold one, such as `AGENT_NOT_FOUND`.
     pub fn code_for_programs(&self) -> String {
-        let own = self.details_value().and_then(|it| it.get("error_code")?.as_str().map(str::to_owned));
+        let own =
+            self.details_value().and_then(|it| it.get("error_code")?.as_str().map(str::to_owned));
         own.unwrap_or_else(|| self.code.name().to_owned())
     }
 }

@@ -55,7 +55,7 @@ impl Coder {
 
     /// A host whose environment names this Coder and its token.
     pub(crate) fn setup(&self) -> Setup {
-        let setup = Setup::new().environment("CODER_URL", &self.site.origin());
+        let setup = Setup::new().bundled().environment("CODER_URL", &self.site.origin());
         setup.environment("CODER_SESSION_TOKEN", TOKEN)
     }
 

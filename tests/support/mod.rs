@@ -7,23 +7,25 @@ pub(crate) mod ended;
 pub(crate) mod engine;
 pub(crate) mod http;
 pub(crate) mod site;
+mod watch;
 
 use std::{
     collections::VecDeque,
     env, fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio},
     sync::{
         Arc, Mutex,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError},
     },
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+pub(crate) use watch::{collect, lines, until, wait};
 
 /// Longer than any machine is slow. Reached only when something is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -31,6 +33,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// The protocol's first era, and its second.
 pub(crate) const LEGACY: &str = "2025-11-25";
 pub(crate) const MODERN: &str = "2026-07-28";
+
+/// Which plugins of those inside are loaded.
+const INSIDE: &str = "WINDLASS_PLUGINS";
 
 /// How a host is to be started.
 pub(crate) struct Setup {
@@ -58,7 +63,15 @@ impl Setup {
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let setup = Self { directory, arguments: Vec::new(), environment: Vec::new() };
+        // Nothing that the program has inside: a test names what it is about.
+        let setup = setup.environment(INSIDE, "");
         setup.arguments(&["--cache-dir", &cache().display().to_string()])
+    }
+
+    /// Whatever the program has inside and loads by itself.
+    pub(crate) fn bundled(mut self) -> Self {
+        self.environment.retain(|(name, _)| name != INSIDE);
+        self
     }
 
     /// Loads fixture plugins.
@@ -351,48 +364,4 @@ fn binary() -> PathBuf {
     let binary = env::var_os("WINDLASS_BINARY").map_or_else(built, PathBuf::from);
     assert!(binary.is_file(), "`{}` is missing: `cargo xtask build` builds it", binary.display());
     binary
-}
-
-pub(crate) fn wait(child: &mut Child) -> ExitStatus {
-    let begin = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        assert!(begin.elapsed() < PATIENCE, "the host does not end");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Waits until something holds.
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "in vain: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-pub(crate) fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (send, receive): (Sender<String>, _) = channel();
-    thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            if send.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receive
-}
-
-pub(crate) fn collect(mut from: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
-    let collected = Arc::new(Mutex::new(String::new()));
-    let collecting = collected.clone();
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(read @ 1..) = from.read(&mut buffer) {
-            collecting.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..read]));
-        }
-    });
-    collected
 }

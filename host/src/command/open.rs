@@ -25,7 +25,7 @@ pub struct Opening {
     config: Option<PathBuf>,
     #[command(flatten)]
     pub state: State,
-    /// Only these of the bundled plugins.
+    /// Only these of the bundled plugins; nothing: none of them.
     #[arg(long, env = "WINDLASS_PLUGINS", value_delimiter = ',', value_name = "NAMES")]
     plugins: Option<Vec<String>>,
     /// One more plugin: a WebAssembly component. May be repeated.

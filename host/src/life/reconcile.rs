@@ -74,10 +74,9 @@ impl Rooms {
                 self.clear(entry).await
             }
             (Phase::Removing { since, workspace }, found) => {
-                if found.is_some() {
-                    sums.orphaned += 1;
-                    self.clear(entry).await?;
-                }
+                sums.orphaned += u32::from(found.is_some());
+                // The host that began may have been killed at any step of it.
+                self.clear(entry).await?;
                 if now() < since + AFTERMATH_MS {
                     return Ok(());
                 }

@@ -45,7 +45,7 @@ impl Registry {
                 wanted.insert(bundled.name.to_owned(), Source::Bundled(bundled));
             }
         }
-        for name in chosen.into_iter().flatten() {
+        for name in chosen.into_iter().flatten().filter(|name| !name.is_empty()) {
             if !wanted.contains_key(name) {
                 let known: Vec<_> = self.bundled.iter().map(|it| it.name).collect();
                 bail!("no bundled plugin is called `{name}`; there are: {}", known.join(", "));

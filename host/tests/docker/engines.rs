@@ -71,7 +71,7 @@ kill $!; wait
 for p in /proc/[0-9]*; do
 if [ "${p#/proc/}" != $$ ] && grep -qs -- "$1/" "$p/cmdline"; then kill -9 "${p#/proc/}"; fi
 done
-umount "$1/root/overlay" 2>/dev/null
+(cd "$1" && umount root/overlay) 2>/dev/null
 rm -rf "$1""#;
         #[allow(clippy::disallowed_methods, reason = "an engine is a program")]
         let child = std::process::Command::new("setsid")

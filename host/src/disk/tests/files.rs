@@ -93,7 +93,7 @@ async fn a_tag_is_remembered_once_a_file_has_settled() {
     let tags = super::super::tags::Tags::default();
     let tag = tags.of(&file, &stat).unwrap();
     assert_eq!(tags.remembered(), 0, "it changed a moment ago");
-    let later = i128::from(stat.st_ctime + 3) * 1_000_000_000;
+    let later = i128::from(stat.st_ctime + 4) * 1_000_000_000;
     assert_eq!(tags.of_at(&file, &stat, later).unwrap(), tag);
     assert_eq!(tags.remembered(), 1);
     assert_eq!(tags.of_at(&file, &stat, later).unwrap(), tag);
