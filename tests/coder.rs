@@ -123,8 +123,8 @@ fn an_agent_is_shown_as_the_predecessor_showed_it() {
         "get_agent_details_by_id",
         work("nobody"),
         &expect![[r#"
-        NOT_FOUND: there is no such agent of this user, or the token may not see it: `list_all_agents` names those there are
-        {"error_code":"AGENT_NOT_FOUND","status_code":404}"#]],
+            AGENT_NOT_FOUND: there is no such agent of this user, or the token may not see it: `list_all_agents` names those there are
+            {"error_code":"AGENT_NOT_FOUND","status_code":404}"#]],
     );
 }
 
@@ -172,8 +172,8 @@ fn logs_say_what_was_told_and_said_and_when() {
         tool,
         work("upgrade"),
         &expect![[r#"
-        CONFLICT: Coder cannot do it at the moment: Task is paused.
-        {"error_code":"CODER_API_ERROR","status_code":409}"#]],
+            CODER_API_ERROR: Coder cannot do it at the moment: Task is paused.
+            {"error_code":"CODER_API_ERROR","status_code":409}"#]],
     );
     let none = json!({"user": "ann", "agent_id": BUSY, "limit": 0});
     check(
@@ -202,8 +202,8 @@ fn a_coder_of_the_older_generation_is_asked_where_its_tasks_are() {
         tool,
         json!({}),
         &expect![[r#"
-        NOT_FOUND: this Coder has no tasks: they came with 2.25, and since 2.37 `CODER_ENABLE_AI_TASKS=true` turns them on
-        {"error_code":"CODER_API_ERROR","status_code":404}"#]],
+            CODER_API_ERROR: this Coder has no tasks: they came with 2.25, and since 2.37 `CODER_ENABLE_AI_TASKS=true` turns them on
+            {"error_code":"CODER_API_ERROR","status_code":404}"#]],
     );
 }
 
@@ -216,8 +216,8 @@ fn a_failure_of_coders_has_a_code_for_programs() {
         tool,
         work(BUSY),
         &expect![[r#"
-        FAILED: Coder forbids it to the owner of the session token: It hurts.
-        {"error_code":"AUTHENTICATION_FAILED","status_code":403}"#]],
+            AUTHENTICATION_FAILED: Coder forbids it to the owner of the session token: It hurts.
+            {"error_code":"AUTHENTICATION_FAILED","status_code":403}"#]],
     );
     coder.turn(Mood::Failing(429));
     check(
@@ -225,7 +225,7 @@ fn a_failure_of_coders_has_a_code_for_programs() {
         tool,
         work(BUSY),
         &expect![[r#"
-            LIMIT: Coder was asked too often, try again later: It hurts.
+            CODER_API_ERROR: Coder was asked too often, try again later: It hurts.
             {"error_code":"CODER_API_ERROR","status_code":429}"#]],
     );
     coder.turn(Mood::Failing(500));
@@ -234,8 +234,8 @@ fn a_failure_of_coders_has_a_code_for_programs() {
         tool,
         work(BUSY),
         &expect![[r#"
-        UNAVAILABLE: Coder failed with status 500: It hurts.
-        {"error_code":"CODER_API_ERROR","status_code":500}"#]],
+            CODER_API_ERROR: Coder failed with status 500: It hurts.
+            {"error_code":"CODER_API_ERROR","status_code":500}"#]],
     );
     coder.turn(Mood::Failing(200));
     check(
@@ -243,7 +243,7 @@ fn a_failure_of_coders_has_a_code_for_programs() {
         "list_all_agents",
         json!({}),
         &expect![[r#"
-            FAILED: what answers is no Coder that is known here: is `url` in its configuration right?
+            CODER_API_ERROR: what answers is no Coder that is known here: is `url` in its configuration right?
             {"error_code":"CODER_API_ERROR"}"#]],
     );
 }
@@ -271,8 +271,8 @@ fn a_coder_that_is_not_there_is_a_network_error_without_its_address() {
         "list_all_agents",
         json!({}),
         &expect![[r#"
-        UNAVAILABLE: Coder cannot be reached: the log says why
-        {"error_code":"NETWORK_ERROR","exception":"unavailable"}"#]],
+            NETWORK_ERROR: Coder cannot be reached: the log says why
+            {"error_code":"NETWORK_ERROR","exception":"unavailable"}"#]],
     );
     let said = host.said();
     assert!(said.contains(&gone.to_string()) && said.contains("Connection refused"), "{said}");
@@ -307,8 +307,8 @@ fn a_wrong_token_is_refused_and_a_missing_one_named() {
         "list_all_agents",
         json!({}),
         &expect![[r#"
-        FAILED: Coder does not take the session token: You are signed out or your session has expired. Please sign in again to continue.
-        {"error_code":"AUTHENTICATION_FAILED","status_code":401}"#]],
+            AUTHENTICATION_FAILED: Coder does not take the session token: You are signed out or your session has expired. Please sign in again to continue.
+            {"error_code":"AUTHENTICATION_FAILED","status_code":401}"#]],
     );
     let said = named().modern().said();
     let why = "plugins.coder.secrets.session-token: the environment variable `CODER_SESSION_TOKEN` is not set";
@@ -326,7 +326,7 @@ fn a_name_that_would_lead_elsewhere_is_refused_without_a_request() {
                 ("agent_id", json!({"user": "me", "agent_id": name})),
             ] {
                 let result = host.call(tool, arguments);
-                assert!(failure(&result).starts_with("INVALID: "), "{result}");
+                assert!(failure(&result).starts_with("VALIDATION_ERROR: "), "{result}");
                 let details = json!({"error_code": "VALIDATION_ERROR", "field": field});
                 assert_eq!(result["structuredContent"]["details"], details);
             }
@@ -362,8 +362,8 @@ fn the_operators_word_counts_before_the_default() {
         "list_all_agents",
         json!({}),
         &expect![[r#"
-        DENIED: the plugin's `grants.http` does not let it ask Coder: the log says which line would
-        {"error_code":"NETWORK_ERROR","exception":"denied"}"#]],
+            NETWORK_ERROR: the plugin's `grants.http` does not let it ask Coder: the log says which line would
+            {"error_code":"NETWORK_ERROR","exception":"denied"}"#]],
     );
     let said = host.said();
     assert!(said.contains(&format!("`plugins.coder.grants.http` has no `{origin}`")), "{said}");

@@ -153,7 +153,7 @@ fn db_17_deleting_what_is_not_there_is_not_found() {
     let Some(mut bench) = Bench::new() else { return };
     let id = bench.spawn();
     let refused = bench.refused("fs_delete", json!({"container_id": id, "path": "none"}));
-    assert!(refused.starts_with("NOT_FOUND: ") && refused.contains("none"), "{refused}");
+    assert!(refused.starts_with("FILE_NOT_FOUND: ") && refused.contains("none"), "{refused}");
     bench.write(&id, "d/x", "1");
     bench.call("fs_delete", json!({"container_id": id, "path": "d"}));
     assert_eq!(bench.code("fs_delete", json!({"container_id": id, "path": "d"})), "FILE_NOT_FOUND");

@@ -22,7 +22,7 @@ fn db_20_only_listed_registries_are_allowed() {
     {
         let registry = image.split('/').next().unwrap();
         let expected = format!(
-            "DENIED: Registry '{registry}' is not in allow-list. Allowed registries: docker.io, ghcr.io"
+            "POLICY_DENIED: Registry '{registry}' is not in allow-list. Allowed registries: docker.io, ghcr.io"
         );
         assert!(
             refused(&mut bench, image).starts_with(&expected),
@@ -75,6 +75,9 @@ fn nonsense_is_no_image() {
         ["", "--privileged", "A/B", "a b", "a:b:c", "../x", "a@sha256:1", "a\nb", "a/\u{202e}b"]
     {
         let text = refused(&mut bench, image);
-        assert!(text.starts_with("INVALID: ") || text.starts_with("DENIED: "), "`{image}`: {text}");
+        assert!(
+            text.starts_with("VALIDATION_ERROR: ") || text.starts_with("POLICY_DENIED: "),
+            "`{image}`: {text}"
+        );
     }
 }
