@@ -1,6 +1,10 @@
 //! What a change did so far. Dropped before it is finished, it undoes all of it, the latest first.
 
-use std::{ffi::OsString, os::fd::OwnedFd, sync::Arc};
+use std::{
+    ffi::{OsStr, OsString},
+    os::fd::OwnedFd,
+    sync::Arc,
+};
 
 use rustix::{
     fs::{RenameFlags, Stat, renameat_with},
@@ -114,16 +118,27 @@ impl<'a> Journal<'a> {
             tree.directory(path.as_ref(), 0o755).at(asked)?;
             path += "/";
         }
-        let staging = &self.root.staging.fd;
+        let spot = Spot { parent: parent.into(), name: first.into() };
+        if self.add((&self.root.staging.fd, &tree.staged.name), &spot).at(asked)? {
+            tree.staged.gone();
+        }
+        Ok(())
+    }
+
+    /// Puts something where nothing is. Says whether it did.
+    pub(super) fn add(
+        &mut self,
+        (directory, name): (&OwnedFd, &OsStr),
+        spot: &Spot,
+    ) -> rustix::io::Result<bool> {
         let flags = RenameFlags::NOREPLACE;
-        match renameat_with(staging, &tree.staged.name, &parent, first, flags) {
+        match renameat_with(directory, name, &*spot.parent, &spot.name, flags) {
             Ok(()) => {
-                tree.staged.gone();
-                self.done.push(Done::Added(Spot { parent: parent.into(), name: first.into() }));
-                Ok(())
+                self.done.push(Done::Added(spot.clone()));
+                Ok(true)
             }
-            Err(Errno::EXIST) => Ok(()),
-            Err(errno) => Err(failure::of_path(asked, errno)),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(errno),
         }
     }
 

@@ -128,7 +128,7 @@ impl Disk {
         self.0.destroy(id).await
     }
 
-    /// Removes what an earlier host left half done. Nobody else may use the folder meanwhile.
+    /// Removes what earlier hosts left half done.
     pub async fn sweep(&self) -> Result<()> {
         self.0.sweep().await
     }

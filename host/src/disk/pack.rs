@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Read as _, Write},
     os::fd::OwnedFd,
 };
 
@@ -101,6 +101,8 @@ struct Packing<'a, W: Write> {
     exclude: GlobSet,
     builder: Builder<W>,
     archived: Archived,
+    /// A file that is small.
+    chunk: Vec<u8>,
 }
 
 fn pack_to<W: Write>(
@@ -123,7 +125,8 @@ impl<'a, W: Write> Packing<'a, W> {
     fn new(root: &'a Root, paths: &'a PackPaths, output: W) -> Result<Self> {
         let archived = Archived { entries: 0, bytes: 0, skipped: Vec::new() };
         let (include, exclude) = (globs(&paths.include)?, globs(&paths.exclude)?);
-        Ok(Self { root, paths, include, exclude, builder: Builder::new(output), archived })
+        let (builder, chunk) = (Builder::new(output), Vec::new());
+        Ok(Self { root, paths, include, exclude, builder, archived, chunk })
     }
 
     fn all(&mut self, target: Option<&WorkspacePath>) -> Result<(), Stopped> {
@@ -188,17 +191,31 @@ impl<'a, W: Write> Packing<'a, W> {
         self.count(bytes)?;
         let mut header = header(stat, EntryType::Regular, bytes);
         self.builder.append_data(&mut header, name, io::empty())?;
-        let output = self.builder.get_mut();
-        let copied = io::copy(&mut io::Read::take(file, bytes), output)?;
-        if copied < bytes {
+        if !self.content(file, bytes)? {
             Err(failure::restless(&super::copy::below(
                 &self.paths.path,
                 &name.to_string_lossy(),
             )?))?;
         }
+        let output = self.builder.get_mut();
         let rest = usize::try_from(bytes.next_multiple_of(512) - bytes).unwrap_or_default();
         output.write_all([0; 512].get(..rest).unwrap_or_default())?;
         Ok(())
+    }
+
+    /// Writes so much of a file. Says whether it had as much.
+    fn content(&mut self, mut file: &File, bytes: u64) -> io::Result<bool> {
+        let output = self.builder.get_mut();
+        if bytes > CHUNK as u64 {
+            return Ok(io::copy(&mut file.take(bytes), output)? == bytes);
+        }
+        // The library asks the kernel to copy, which takes longer than to read what is small.
+        self.chunk.resize(usize::try_from(bytes).unwrap_or_default(), 0);
+        match file.read_exact(&mut self.chunk) {
+            Ok(()) => output.write_all(&self.chunk).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn count(&mut self, bytes: u64) -> Result<()> {

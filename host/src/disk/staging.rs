@@ -9,7 +9,6 @@ use std::{
         unix::ffi::OsStrExt as _,
     },
     path::Path,
-    process,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -24,6 +23,7 @@ use rustix::{
     },
     io::Errno,
 };
+use uuid::Uuid;
 
 use super::{
     failure::At as _,
@@ -40,6 +40,8 @@ pub(super) struct Staging {
     pub(super) fd: OwnedFd,
     /// Who owns what is made. None: whoever the host is.
     owner: Option<(Uid, Gid)>,
+    /// What the names of this host's own begin with: an earlier one may have had the same pid.
+    mark: String,
     next: AtomicU64,
 }
 
@@ -58,7 +60,8 @@ impl Staging {
             .with_context(|| format!("cannot open `{}`", folder.display()))?;
         let is_root = rustix::process::geteuid().is_root();
         let user = || (Uid::from_raw(CONTAINER_USER), Gid::from_raw(CONTAINER_USER));
-        Ok(Self { fd, owner: is_root.then(user), next: AtomicU64::new(0) })
+        let mark = format!("{}-", Uuid::new_v4().simple());
+        Ok(Self { fd, owner: is_root.then(user), mark, next: AtomicU64::new(0) })
     }
 
     /// Gives what was made to whom containers run as.
@@ -78,7 +81,7 @@ impl Staging {
     /// A name that nothing has yet.
     pub(super) fn name(self: &Arc<Self>) -> Staged {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let name = OsString::from(format!("{}-{number}", process::id()));
+        let name = OsString::from(format!("{}{number}", self.mark));
         Staged { staging: self.clone(), name, there: false }
     }
 
@@ -105,9 +108,12 @@ impl Staging {
         Ok((staged, fd))
     }
 
-    /// Deletes everything: nothing in here outlives the host.
+    /// Deletes what earlier hosts left. What this one makes at the moment stays.
     pub(super) fn sweep(self: &Arc<Self>) -> Result<()> {
         for (name, _) in entries(&self.fd).on("the staging folder")? {
+            if name.as_bytes().starts_with(self.mark.as_bytes()) {
+                continue;
+            }
             Staged { staging: self.clone(), name, there: true }
                 .delete()
                 .on("the staging folder")?;

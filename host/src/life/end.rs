@@ -1,6 +1,6 @@
 //! Ending a container: stopped, or removed with all that belongs to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{CONTAINERS, Entry, Phase, Rooms, now};
 use crate::{
@@ -50,22 +50,30 @@ impl Rooms {
 
     /// Removes whatever there is of it, down to its record. Every step may have been done before.
     pub(super) async fn erase(&self, entry: &Arc<Entry>, workspace: bool) -> Result<()> {
-        if let Some(ours) = self.docker.find(&entry.id).await? {
-            self.docker.remove(&ours).await?;
-        }
-        self.inside.remove(&entry.id).await?;
-        let record = entry.current();
-        self.disk.release(&record.workspace);
-        if workspace && record.own_workspace && !record.workspace.is_empty() {
-            self.destroy(&record.workspace).await?;
-        }
+        self.clear(entry, workspace).await?;
         self.database.forget(CONTAINERS, &entry.id).await?;
         self.entries().remove(&entry.id);
         Ok(())
     }
 
+    /// Removes whatever there is of it but its record.
+    pub(super) async fn clear(&self, entry: &Arc<Entry>, workspace: bool) -> Result<()> {
+        if let Some(ours) = self.docker.find(&entry.id).await? {
+            self.docker.remove(&ours).await?;
+        }
+        self.inside.remove(&entry.id).await?;
+        let record = entry.current();
+        if entry.holds.swap(false, Ordering::Relaxed) {
+            self.disk.release(&record.workspace);
+        }
+        if workspace && record.own_workspace && !record.workspace.is_empty() {
+            self.destroy(&record.workspace).await?;
+        }
+        Ok(())
+    }
+
     /// Removes a workspace. One that was never made, or is gone, is removed already.
-    pub(super) async fn destroy(&self, workspace: &str) -> Result<()> {
+    async fn destroy(&self, workspace: &str) -> Result<()> {
         match self.disk.destroy(workspace).await {
             Err(Failure::Answer(error)) if error.code == Code::NotFound => Ok(()),
             other => other,

@@ -181,6 +181,7 @@ impl Rooms {
             self.disk.make_named(&workspace, wanted.owner()).await?;
         }
         let root = self.disk.hold(&workspace).await?;
+        entry.holds.store(true, Ordering::Relaxed);
         let folder =
             self.inside.prepare(wanted.owner(), &entry.id, wanted.request().offline).await?;
         let made = Made {

@@ -96,6 +96,8 @@ pub struct Entry {
     record: Mutex<Record>,
     /// When a function was last called on it. Milliseconds since 1970; written to the database now and then.
     used: AtomicU64,
+    /// Whether its workspace is kept from being destroyed under it.
+    holds: AtomicBool,
     /// One at a time makes it, starts it or ends it.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -220,8 +222,11 @@ impl Rooms {
     /// Keeps the workspace of a container from being destroyed under it.
     async fn hold(&self, entry: &Entry) {
         let workspace = entry.record().workspace.clone();
-        if let Err(failure) = self.disk.hold(&workspace).await {
-            tracing::warn!(container = entry.id, "its workspace: {:#}", told(failure));
+        match self.disk.hold(&workspace).await {
+            Ok(_) => entry.holds.store(true, Ordering::Relaxed),
+            Err(failure) => {
+                tracing::warn!(container = entry.id, "its workspace: {:#}", told(failure));
+            }
         }
     }
 
@@ -255,6 +260,7 @@ impl Entry {
             id: record.id.clone(),
             used: AtomicU64::new(record.used),
             record: Mutex::new(record),
+            holds: AtomicBool::new(false),
             turn: Arc::default(),
         })
     }

@@ -71,14 +71,12 @@ impl Rooms {
                 sums.orphaned += 1;
                 let phase = Phase::Removing { since: now(), workspace: true };
                 self.write(entry, |record| record.phase = phase).await?;
-                self.clear(entry).await
+                self.clear(entry, true).await
             }
             (Phase::Removing { since, workspace }, found) => {
                 sums.orphaned += u32::from(found.is_some());
-                // The host that began may have been killed at any step of it.
-                self.clear(entry).await?;
                 if now() < since + AFTERMATH_MS {
-                    return Ok(());
+                    return self.clear(entry, workspace).await;
                 }
                 self.erase(entry, workspace).await
             }
@@ -101,21 +99,6 @@ impl Rooms {
                 self.write(entry, |record| record.phase = Phase::Stopped).await
             }
         }
-    }
-
-    /// Removes what there is of it but the record, which waits for what the engine may still make.
-    async fn clear(&self, entry: &Arc<Entry>) -> Result<()> {
-        if let Some(ours) = self.docker.find(&entry.id).await? {
-            self.docker.remove(&ours).await?;
-        }
-        self.inside.remove(&entry.id).await?;
-        let record = entry.current();
-        self.disk.release(&record.workspace);
-        let workspace = matches!(record.phase, Phase::Removing { workspace: true, .. });
-        if workspace && record.own_workspace && !record.workspace.is_empty() {
-            self.destroy(&record.workspace).await?;
-        }
-        Ok(())
     }
 
     /// A container with our labels and without a record: the records were lost. It is kept where its workspace is.
