@@ -152,3 +152,19 @@ fn a_look_at_the_state_of_a_running_host_does_no_harm() {
     finished(&mut bench.command(&["doctor"]));
     assert_eq!(bench.run(&id, "echo yes").stdout, "yes\n");
 }
+
+#[test]
+fn reconciling_leaves_alone_what_is_being_made() {
+    let Some(mut bench) = Bench::new() else { return };
+    let spawn = json!({"name": "spawn", "arguments": {"image": crate::support::engine::IMAGE}});
+    let asked: Vec<u64> = (0..6).map(|_| bench.host().begin("tools/call", spawn.clone())).collect();
+    for _ in 0..20 {
+        let sums = bench.call("reconcile", json!({}));
+        assert_eq!((&sums["adopted"], &sums["orphaned"]), (&json!(0), &json!(0)), "{sums}");
+    }
+    for it in asked {
+        let answer = bench.host().answer(it);
+        let id = text(&answer["result"]["structuredContent"]["container_id"]);
+        assert_eq!(bench.run(&id, "echo ok").stdout, "ok\n");
+    }
+}

@@ -109,7 +109,7 @@ fn an_engine_that_goes_and_comes_takes_nothing_along() {
         (&json!("degraded"), &json!(false))
     );
     let refused = bench.refused("spawn", json!({"image": IMAGE}));
-    assert!(refused.starts_with("UNAVAILABLE: "), "{refused}");
+    assert!(refused.starts_with("DOCKER_ERROR: "), "{refused}");
     // What needs no engine goes on.
     bench.write(&id, "go", "");
     assert_eq!(bench.end(&exec).stdout, "up\non\n");
@@ -129,7 +129,7 @@ fn a_host_starts_without_an_engine_and_finds_it_later() {
     assert!(bench.host().tools().contains(&"spawn".to_owned()));
     assert_eq!(bench.call("health", json!({}))["docker_connected"], false);
     let refused = bench.refused("spawn", json!({"image": IMAGE}));
-    assert!(refused.starts_with("UNAVAILABLE: "), "{refused}");
+    assert!(refused.starts_with("DOCKER_ERROR: "), "{refused}");
     relay.open();
     until("it is found", || bench.call("health", json!({}))["docker_connected"] == true);
     bench.spawn();

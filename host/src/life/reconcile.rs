@@ -26,22 +26,31 @@ impl Rooms {
     /// Mends the records of one plugin's containers, or of all.
     pub async fn reconcile(self: &Arc<Self>, owner: Option<&str>) -> Result<Reconciled> {
         let _mending = self.mending.lock().await;
+        // Before the engine is asked: what changes from here on is not in its answer.
+        let before: Vec<_> = self.all().into_iter().map(|entry| (entry.current(), entry)).collect();
         let mut found = self.found(owner).await?;
         let mut sums = Reconciled {
             discovered: u32::try_from(found.len()).unwrap_or(u32::MAX),
             ..Default::default()
         };
-        for entry in self.all() {
-            if owner.is_some_and(|owner| entry.record().owner != owner) {
+        for (record, entry) in before {
+            let there = found.remove(&entry.id);
+            if owner.is_some_and(|owner| record.owner != owner) {
                 continue;
             }
-            let there = found.remove(&entry.id);
-            // Somebody is making it, starting it or ending it at this moment, and knows better.
+            // Somebody is making it, starting it or ending it, or has just done so, and knows better.
             let Ok(_turn) = entry.turn.clone().try_lock_owned() else { continue };
+            if entry.current().phase != record.phase {
+                continue;
+            }
             let mended = self.mend(&entry, there, &mut sums).await;
             sums.note(&entry.id, mended);
         }
         for (id, found) in found {
+            // It was made since.
+            if self.entries().contains_key(&id) {
+                continue;
+            }
             let taken = self.take_over(&id, &found, &mut sums).await;
             sums.note(&id, taken);
         }
