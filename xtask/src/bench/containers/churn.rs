@@ -46,10 +46,10 @@ pub(super) fn left(server: &Server, engine: &Api) -> Result<[f64; 4]> {
     Ok(counts.map(|count| count as f64))
 }
 
-/// How many there are, without the one in which workspaces are made.
+/// How many there are, without what all share: the folder in which workspaces are made, the supervisor's program.
 fn folders_in(path: &Path) -> usize {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_name() != ".staging").count()
+    entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")).count()
 }
 
 /// Spawns and kills, so many at a time, until so many are done in all. Gives the calls that are not answered: whether
