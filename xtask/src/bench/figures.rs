@@ -50,7 +50,11 @@ pub(super) fn several<const N: usize>(
     runs: usize,
     mut figures: impl FnMut() -> Result<[f64; N]>,
 ) -> [f64; N] {
-    let runs: Result<Vec<_>> = (0..runs).map(|_| figures()).collect();
+    middles((0..runs).map(|_| figures()).collect())
+}
+
+/// The median of each figure of these runs; no number if one of them failed.
+pub(super) fn middles<const N: usize>(runs: Result<Vec<[f64; N]>>) -> [f64; N] {
     let runs = runs.inspect_err(|error| eprintln!("{error:#}")).unwrap_or_default();
     std::array::from_fn(|index| {
         quantile(0.5, runs.iter().filter_map(|run| run.get(index).copied()).collect())

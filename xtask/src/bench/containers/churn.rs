@@ -1,6 +1,6 @@
 //! Many containers that come and go while the host is killed again and again: what is left of them.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, path::Path};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -39,11 +39,17 @@ pub(super) fn left(server: &Server, engine: &Api) -> Result<[f64; 4]> {
     let volumes = labelled(engine, "volumes?", &label)?.len();
     let networks = labelled(engine, "networks?", &label)?.len();
     let state = server.state()?;
-    let folders = ["workspaces", "containers"]
-        .map(|name| fs::read_dir(state.join(name)).map_or(0, |entries| entries.flatten().count()));
+    let folders = ["workspaces", "workspaces/.staging", "containers"];
+    let folders = folders.map(|name| folders_in(&state.join(name)));
     let remaining = labelled(engine, "containers/json?all=1&", &label)?.len();
     let counts = [orphans + remaining, volumes, networks, folders.iter().sum::<usize>()];
     Ok(counts.map(|count| count as f64))
+}
+
+/// How many there are, without what all share: the folder in which workspaces are made, the supervisor's program.
+fn folders_in(path: &Path) -> usize {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")).count()
 }
 
 /// Spawns and kills, so many at a time, until so many are done in all. Gives the calls that are not answered: whether
