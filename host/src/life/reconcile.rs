@@ -98,9 +98,7 @@ impl Rooms {
                 self.write(entry, |record| record.phase = Phase::Running).await
             }
             (phase, found) => {
-                if found.is_none() && phase == Phase::Running {
-                    sums.missing += 1;
-                }
+                sums.missing += u32::from(found.is_none());
                 self.inside.distrust(&record.id).await;
                 if phase == Phase::Stopped {
                     return Ok(());
