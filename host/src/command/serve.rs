@@ -1,12 +1,13 @@
 //! `windlass serve`: opens the registry and puts the server in front of it.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::broadcast::error::RecvError,
+    time::sleep,
 };
 
 use super::{
@@ -33,6 +34,10 @@ pub(super) struct Serve {
     #[arg(long, env = "WINDLASS_AUTH")]
     auth: Option<Auth>,
 }
+
+/// How long what an earlier host left waits for the client that waits for its first answer. Whoever needs a container
+/// before that has it looked for at once.
+const HEAD_START: Duration = Duration::from_millis(100);
 
 /// An address, or the one of the configuration.
 #[derive(Clone, Copy)]
@@ -122,6 +127,7 @@ impl Serve {
 /// Takes up what an earlier host left, as soon as a plugin that may have containers is there.
 async fn look_after(registry: Arc<Registry>, state: PathBuf) {
     let mut news = registry.listen();
+    sleep(HEAD_START).await;
     let has_containers = || {
         let owners = registry.owners().load();
         owners.values().any(|owner| owner.policy.grants().containers.is_some())
