@@ -1,14 +1,19 @@
 //! Making a container: what is asked for, or one that was made ahead.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use futures_util::future::join;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::{Entry, Phase, Record, Rooms, now};
+use super::{CONTAINERS, Entry, Phase, Record, Rooms, now};
 use crate::{
     capability::types::{Code, Error, Value},
     disk::Disk,
@@ -169,21 +174,12 @@ impl Rooms {
             let total = (total > 0).then_some(total as f64);
             listener(Progress { done: done as f64, total, message: message.to_owned() });
         };
-        let picture = self.docker.ensure_image(wanted, tell).await?;
         let env = self.environment(wanted, secrets)?;
-        let own = wanted.request().workspace.is_none();
-        if own {
-            entry.record().workspace = Disk::new_id();
-        }
-        self.write(entry, |_| {}).await?;
+        // Side by side, and each to its end: what was begun here must not go on behind the back of who undoes it.
+        let (picture, furnished) =
+            join(self.docker.ensure_image(wanted, tell), self.furnish(entry, wanted)).await;
+        let (picture, (root, folder)) = (picture?, furnished?);
         let workspace = entry.record().workspace.clone();
-        if own {
-            self.disk.make_named(&workspace, wanted.owner()).await?;
-        }
-        let root = self.disk.hold(&workspace).await?;
-        entry.holds.store(true, Ordering::Relaxed);
-        let folder =
-            self.inside.prepare(wanted.owner(), &entry.id, wanted.request().offline).await?;
         let made = Made {
             id: &entry.id,
             workspace_id: &workspace,
@@ -195,13 +191,35 @@ impl Rooms {
         let ours = self.docker.create(wanted, &made).await?;
         let pid = self.docker.start(&ours).await?;
         self.inside.trust(&entry.id, pid);
-        self.inside.ready(&entry.id, PATIENCE).await?;
-        let engine_id = ours.engine_id().to_owned();
-        self.write(entry, |record| {
-            record.phase = Phase::Running;
-            record.engine_id = Some(engine_id);
-        })
-        .await
+        let engine_id = Some(ours.engine_id().to_owned());
+        let running = Record { phase: Phase::Running, engine_id, ..entry.current() };
+        let keeping = self.database.keep(CONTAINERS, &entry.id, &running);
+        let (ready, kept) = join(self.inside.ready(&entry.id, PATIENCE), keeping).await;
+        ready.and(kept)?;
+        *entry.record() = running;
+        Ok(())
+    }
+
+    /// Its row, then its workspace and the folder that it gets to see.
+    async fn furnish(
+        &self,
+        entry: &Arc<Entry>,
+        wanted: &Approved<NewContainer>,
+    ) -> Result<(PathBuf, PathBuf)> {
+        let own = wanted.request().workspace.is_none();
+        if own {
+            entry.record().workspace = Disk::new_id();
+        }
+        self.write(entry, |_| {}).await?;
+        let workspace = entry.record().workspace.clone();
+        if own {
+            self.disk.make_named(&workspace, wanted.owner()).await?;
+        }
+        let root = self.disk.hold(&workspace).await?;
+        entry.holds.store(true, Ordering::Relaxed);
+        let offline = wanted.request().offline;
+        let folder = self.inside.prepare(wanted.owner(), &entry.id, offline).await?;
+        Ok((root, folder))
     }
 
     /// What a plugin's operator has for it. No capability hands values on.
