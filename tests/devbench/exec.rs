@@ -149,3 +149,14 @@ fn what_a_process_leaves_in_the_background_does_not_hold_its_end() {
     assert_eq!((ran.stdout.as_str(), ran.code), ("done\n", 0));
     assert!(ran.usage["wall_ms"].as_u64().unwrap() < 60_000, "{}", ran.usage);
 }
+
+#[test]
+fn no_more_wait_than_a_host_can_hold() {
+    let Some(mut bench) = Bench::new() else { return };
+    let id = bench.spawn();
+    let start = json!({"container_id": id, "cmd": ["sleep", "600"]});
+    for _ in 0..4 + 64 {
+        bench.call("exec_start", start.clone());
+    }
+    assert_eq!(bench.code("exec_start", start), "LIMIT");
+}

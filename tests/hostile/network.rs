@@ -186,3 +186,11 @@ fn a_port_inside_gets_an_address_of_loopback() {
         assert!(answer.ends_with("a page from inside"), "{answer}");
     }
 }
+
+#[test]
+fn a_plugin_whose_grant_is_taken_away_is_gone() {
+    let Some(mut bench) = Bench::granted("egress = [\"example.invalid\"]") else { return };
+    bench.spawn();
+    bench.configure("[plugins.devbench.grants]\nstore = true\n");
+    until("its tools are gone", || !bench.host().tools().contains(&"spawn".to_owned()));
+}

@@ -226,8 +226,13 @@ impl Bench {
 
     /// Writes other grants into its configuration while it runs.
     pub(crate) fn grant(&self, grant: &str) {
+        self.configure(&granting(grant));
+    }
+
+    /// Replaces the configuration.
+    pub(crate) fn configure(&self, text: &str) {
         let path = self.host.as_ref().unwrap().setup.path("windlass.toml");
-        fs::write(path, granting(grant)).unwrap();
+        fs::write(path, text).unwrap();
     }
 
     /// Runs a command of the program beside it.

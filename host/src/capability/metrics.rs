@@ -12,6 +12,8 @@ use super::{
 
 /// As many as anybody looks at. Labels with too many values must not fill the memory.
 const MOST_COUNTERS: usize = 1000;
+/// More labels are a mistake.
+const MOST_LABELS: usize = 16;
 /// Longer names and values are a mistake.
 const LONGEST_TEXT: usize = 256;
 
@@ -41,7 +43,10 @@ impl Host for CallState {
 impl Counters {
     fn add(&self, key: Key, by: u64) {
         let fits = |text: &String| text.len() <= LONGEST_TEXT;
-        if !fits(&key.0) || !key.1.iter().all(|(name, value)| fits(name) && fits(value)) {
+        if key.1.len() > MOST_LABELS
+            || !fits(&key.0)
+            || !key.1.iter().all(|(name, value)| fits(name) && fits(value))
+        {
             return;
         }
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Du
 
 use anyhow::Context as _;
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::broadcast::error::RecvError,
@@ -62,6 +63,7 @@ impl std::str::FromStr for Listen {
 impl Serve {
     pub(super) async fn run(self, bundled: &'static [Bundled]) -> anyhow::Result<ExitCode> {
         let _claim = self.opening.state.claim()?;
+        raise_open_files();
         let registry = self.opening.open(bundled).await?;
         registry.database().check()?;
         self.opening.begin_life(&registry, false, || Ok(()))?;
@@ -121,6 +123,15 @@ impl Serve {
             clients::http_entry(&url, token.as_deref())
         ));
         Ok(())
+    }
+}
+
+/// Containers take two files for each of their connections: as many as the system gives without being asked again.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!("no more open files are to be had: {error}");
     }
 }
 

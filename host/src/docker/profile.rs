@@ -34,6 +34,8 @@ pub mod label {
     pub const IMAGE: &str = "windlass.image";
     pub const PERSISTENT: &str = "windlass.persistent";
     pub const ALIAS: &str = "windlass.alias";
+    /// Whether the workspace goes with the container.
+    pub const OWN_WORKSPACE: &str = "windlass.own-workspace";
 }
 
 /// What the host has made for a container, and with it makes the container.
@@ -170,6 +172,7 @@ fn labels(
         labelled(ID, made.id),
         labelled(label::PLUGIN, container.owner()),
         labelled(label::WORKSPACE, made.workspace_id),
+        labelled(label::OWN_WORKSPACE, if wanted.workspace.is_none() { "true" } else { "false" }),
         labelled(label::IMAGE, &wanted.image.name),
         labelled(label::PERSISTENT, if wanted.persistent { "true" } else { "false" }),
         // Also where there is none: an image has labels too, and they would show through.

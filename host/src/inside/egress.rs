@@ -13,6 +13,7 @@ use tokio::{
 use super::{
     Shared,
     head::{self, Head, LONGEST_HEAD},
+    locked,
     room::Room,
 };
 use crate::{
@@ -26,6 +27,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a connection carries at a time, each way.
 const PORTION: usize = 64 << 10;
+/// How many places a container is told off for.
+const MOST_REFUSALS: usize = 100;
 
 impl Shared {
     /// The ports of loopback inside that lead out.
@@ -135,9 +138,14 @@ fn status(code: Code) -> &'static str {
     }
 }
 
-/// One line for what was not allowed. What only did not work is the program's own affair.
+/// One line for what was not allowed, once for each place: a program that tries on and on fills no log.
+/// What only did not work is the program's own affair.
 fn refused(room: &Room, error: &Error) {
-    if error.code == Code::Denied {
+    if error.code != Code::Denied {
+        return;
+    }
+    let mut refusals = locked(&room.refusals);
+    if refusals.len() < MOST_REFUSALS && refusals.insert(error.message.clone()) {
         let Room { id, owner, .. } = room;
         tracing::warn!(container = id, plugin = owner, "{}", error.message);
     }

@@ -1,7 +1,7 @@
 //! One container as its supervisor shows it: who may speak for it, and where each connection of his leads.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     path::PathBuf,
     sync::{
@@ -43,6 +43,8 @@ pub(super) struct Room {
     pub(super) tunnels: Arc<Semaphore>,
     strangers: Semaphore,
     told: AtomicBool,
+    /// What was refused to programs inside, and told.
+    pub(super) refusals: Mutex<HashSet<String>>,
     /// Until then nobody here is heard, for somebody said nonsense.
     penance: Mutex<Instant>,
     /// Held while its folder is made.
@@ -75,6 +77,7 @@ impl Room {
             tunnels: Arc::new(Semaphore::new(MOST_TUNNELS)),
             strangers: Semaphore::new(MOST_STRANGERS),
             told: AtomicBool::new(false),
+            refusals: Mutex::default(),
             penance: Mutex::new(Instant::now()),
             listening: tokio::sync::Mutex::default(),
         }

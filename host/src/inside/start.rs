@@ -15,11 +15,13 @@ use super::{
     process::{Carrier, Ending, Entry, How, Origin, Row, State, Wanted},
 };
 use crate::{
-    error::{Result, invalid, unavailable},
+    error::{Result, invalid, limit, unavailable},
     policy::{Approved, NewProcess},
     secrets::Secrets,
 };
 
+/// How many processes may wait in one container: each holds its command and its input in memory.
+const MOST_WAITING: usize = 64;
 /// How long to wait before the database is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -120,6 +122,11 @@ impl Shared {
             && let Some(known) = table.keyed(owner, container, key, origin.started)
         {
             return Ok(Begun::Known(known.clone()));
+        }
+        if table.waiting_in(container) >= MOST_WAITING {
+            return Err(limit(format!(
+                "{MOST_WAITING} processes wait in `{container}` already: wait for some, or cancel them"
+            )));
         }
         // One that cannot start is told here, and not after its turn has come.
         wanted.order(&origin, &secrets).map_err(|secret| {

@@ -56,6 +56,11 @@ impl Table {
         self.newest + 1
     }
 
+    /// How many wait for a place in a container.
+    pub(super) fn waiting_in(&self, container: &str) -> usize {
+        self.lanes.get(container).map_or(0, |lane| lane.waiting.len())
+    }
+
     /// Adds a process, and says how it is: it has a place, or waits for one.
     pub(super) fn add(&mut self, entry: &Arc<Entry>) {
         self.know(entry);

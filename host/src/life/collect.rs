@@ -5,7 +5,7 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Entry, Phase, Rooms, now, told};
+use super::{Entry, Phase, Record, Rooms, now, told};
 use crate::error::Result;
 
 /// How often it is looked for what has outlived its time.
@@ -14,6 +14,8 @@ const ROUND: Duration = Duration::from_secs(60 * 60);
 const RETRY: Duration = Duration::from_secs(60);
 /// How long results of processes are kept.
 const RESULTS_MS: u64 = 24 * 60 * 60 * 1000;
+/// How soon what is over is looked at again.
+const SOON_MS: u64 = 1000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long the processes of one container may take to end, in seconds.
 const GRACE_S: u32 = 10;
@@ -34,7 +36,10 @@ impl Rooms {
             if Instant::now() >= next {
                 next = Instant::now() + if self.round().await { ROUND } else { RETRY };
             }
-            self.end_expired().await;
+            self.end_expired();
+            if self.is_pending() {
+                next = next.min(Instant::now() + RETRY);
+            }
             let expiry = self
                 .next_expiry()
                 .map_or(ROUND, |at| Duration::from_millis(at.saturating_sub(now())));
@@ -63,9 +68,12 @@ impl Rooms {
         }
         let collected = self.collect(None).await;
         self.refill();
-        // What was being made when a host ended may still come.
-        let waits = self.all().iter().any(|it| matches!(it.record().phase, Phase::Removing { .. }));
-        reconciled.errors.is_empty() && collected.is_ok() && !waits
+        reconciled.errors.is_empty() && collected.is_ok() && !self.is_pending()
+    }
+
+    /// Whether anything is on its way out: what was being made when a host ended may still come.
+    fn is_pending(&self) -> bool {
+        self.all().iter().any(|it| matches!(it.record().phase, Phase::Removing { .. }))
     }
 
     /// Removes what has outlived its time: of one plugin, or of all.
@@ -77,11 +85,16 @@ impl Rooms {
             let theirs = owner.is_none_or(|owner| record.owner == owner);
             let unused = !record.persistent && now() > record.used + unseen;
             let busy = !self.inside.running_in(&record.id).is_empty();
-            if !theirs || !(record.has_expired(now()) || unused && !busy) {
+            let over = entry.has_expired() || is_settled(&record) && unused && !busy;
+            if !theirs || !over {
                 continue;
             }
             let workspace = !record.persistent;
-            self.remove(&entry, GRACE_S, workspace).await?;
+            // One that stays must not keep the others.
+            if let Err(failure) = self.remove(&entry, GRACE_S, workspace).await {
+                tracing::warn!(container = record.id, "it is not removed: {:#}", told(failure));
+                continue;
+            }
             collected.containers += 1;
             collected.workspaces += u32::from(workspace && record.own_workspace);
         }
@@ -93,25 +106,29 @@ impl Rooms {
         Ok(collected)
     }
 
-    async fn end_expired(&self) {
-        for entry in self.all() {
-            let record = entry.current();
-            if !record.has_expired(now()) {
-                continue;
-            }
-            tracing::info!(container = record.id, "its time to live is over");
-            if let Err(failure) = self.remove(&entry, GRACE_S, !record.persistent).await {
-                tracing::warn!(container = record.id, "it is not removed: {:#}", told(failure));
-                // Without an engine it would be tried at once, again and again.
-                sleep(Duration::from_secs(1)).await;
-            }
+    /// Removes what has a time to live that is over, each in a task of its own.
+    fn end_expired(self: &Arc<Self>) {
+        for entry in self.all().into_iter().filter(|entry| entry.has_expired()) {
+            // Whoever makes, starts or ends it at this moment is waited for by nobody.
+            let Ok(turn) = entry.turn.clone().try_lock_owned() else { continue };
+            drop(turn);
+            tracing::info!(container = entry.id, "its time to live is over");
+            let rooms = self.clone();
+            self.inside.spawn(async move {
+                let workspace = !entry.record().persistent;
+                if let Err(failure) = rooms.remove(&entry, GRACE_S, workspace).await {
+                    tracing::warn!(container = entry.id, "it is not removed: {:#}", told(failure));
+                }
+            });
         }
     }
 
+    /// When the next one is over, in milliseconds since 1970. One that could not be ended has to wait.
     fn next_expiry(&self) -> Option<u64> {
         let expiry = |entry: &Arc<Entry>| {
             let record = entry.record();
-            Some(record.created + u64::from(record.ttl_s?) * 1000)
+            let expiry = record.created + u64::from(record.ttl_s?) * 1000;
+            is_settled(&record).then(|| expiry.max(now() + SOON_MS))
         };
         self.all().iter().filter_map(expiry).min()
     }
@@ -122,6 +139,10 @@ impl Rooms {
         if self.ending.swap(true, Ordering::Relaxed) {
             return;
         }
+        let warm = self.all().into_iter().filter(|entry| entry.record().warm);
+        let warm: Vec<_> = warm.collect();
+        let gone = join_all(warm.iter().map(|entry| self.remove(entry, 0, true)));
+        let _ = timeout(Duration::from_secs(GRACE_S.into()), gone).await;
         let transient: Vec<_> = self
             .all()
             .into_iter()
@@ -137,9 +158,13 @@ impl Rooms {
             join_all(ids.iter().map(|id| self.inside.cancel_all(id))).await;
             let _ = timeout(Duration::from_secs(GRACE_S.into()), self.inside.idle(&ids)).await;
         }
-        let stopped = join_all(transient.iter().map(|entry| self.stop(entry, GRACE_S))).await;
-        for failure in stopped.into_iter().filter_map(Result::err) {
-            tracing::warn!("a container is not stopped: {:#}", told(failure));
+        let stopping = join_all(transient.iter().map(|entry| self.stop(entry, GRACE_S)));
+        // An engine that hangs must not keep the host.
+        match timeout(Duration::from_secs(2 * u64::from(GRACE_S)), stopping).await {
+            Ok(stopped) => stopped.into_iter().filter_map(Result::err).for_each(|failure| {
+                tracing::warn!("a container is not stopped: {:#}", told(failure));
+            }),
+            Err(_) => tracing::warn!("the engine does not stop all containers in time"),
         }
         self.remember_use().await;
     }
@@ -152,5 +177,17 @@ impl Rooms {
                 let _ = self.write(&entry, |_| {}).await;
             }
         }
+    }
+}
+
+/// Whether it is neither being made nor on its way out.
+fn is_settled(record: &Record) -> bool {
+    matches!(record.phase, Phase::Running | Phase::Stopped)
+}
+
+impl Entry {
+    fn has_expired(&self) -> bool {
+        let record = self.record();
+        is_settled(&record) && record.has_expired(now())
     }
 }

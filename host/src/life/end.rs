@@ -12,6 +12,10 @@ impl Rooms {
     /// Ends its processes and stops it. It starts again when it is used.
     pub async fn stop(&self, entry: &Arc<Entry>, grace_s: u32) -> Result<()> {
         let _turn = entry.turn.lock().await;
+        let there = matches!(entry.record().phase, Phase::Running | Phase::Stopped);
+        if !there || !self.entries().contains_key(&entry.id) {
+            return Err(super::not_found(&entry.id));
+        }
         if let Some(ours) = self.docker.find(&entry.id).await? {
             self.docker.stop(&ours, grace_s).await?;
         }
@@ -38,8 +42,13 @@ impl Rooms {
         if !self.entries().contains_key(&entry.id) {
             return Ok(());
         }
+        if let Phase::Removing { workspace, .. } = entry.current().phase {
+            return self.clear(entry, workspace).await;
+        }
         let phase = Phase::Removing { since: now(), workspace };
         self.write(entry, |record| record.phase = phase).await?;
+        // Where it fails from here on, the next round goes on with it.
+        self.tick.notify_one();
         if grace_s > 0
             && let Some(ours) = self.docker.find(&entry.id).await?
         {
@@ -72,10 +81,14 @@ impl Rooms {
         Ok(())
     }
 
-    /// Removes a workspace. One that was never made, or is gone, is removed already.
+    /// Removes a workspace. One that was never made, or is gone, is removed already; one that others use is theirs.
     async fn destroy(&self, workspace: &str) -> Result<()> {
         match self.disk.destroy(workspace).await {
-            Err(Failure::Answer(error)) if error.code == Code::NotFound => Ok(()),
+            Err(Failure::Answer(error))
+                if matches!(error.code, Code::NotFound | Code::Conflict) =>
+            {
+                Ok(())
+            }
             other => other,
         }
     }

@@ -65,22 +65,36 @@ impl Rooms {
             }
             match self.place(&wanted)? {
                 Place::Same(entry) => {
-                    // Whoever is making it holds the turn. Where that failed, it is gone.
+                    // Whoever is making it holds the turn. Where that failed, it is gone, or on its way.
                     drop(entry.turn.lock().await);
-                    if self.entries().contains_key(&entry.id) {
+                    let made = matches!(entry.record().phase, Phase::Running | Phase::Stopped);
+                    if made && self.entries().contains_key(&entry.id) {
                         return Ok(entry);
                     }
                 }
                 Place::Claimed(entry) => {
-                    self.write(&entry, |_| {}).await?;
-                    self.refill();
-                    return Ok(entry);
+                    let rooms = self.clone();
+                    let claiming = self.inside.spawn(async move { rooms.note_claim(entry).await });
+                    let claimed = claiming.await;
+                    return claimed
+                        .map_err(|error| unavailable(format!("claiming it failed: {error}")))?;
                 }
                 Place::Free(entry, turn) => {
                     return self.make_aside(entry, turn, wanted, secrets, listener).await;
                 }
             }
         }
+    }
+
+    /// Writes down whose a container is now that was made ahead. One of which that is not written is nobody's.
+    async fn note_claim(self: &Arc<Self>, entry: Arc<Entry>) -> Result<Arc<Entry>> {
+        let noted = self.write(&entry, |_| {}).await;
+        if noted.is_err() {
+            self.undo(&entry).await;
+        }
+        self.refill();
+        self.tick.notify_one();
+        noted.map(|()| entry)
     }
 
     /// Makes it in a task of its own: a caller that goes away interrupts nothing half-way.
@@ -128,17 +142,19 @@ impl Rooms {
                 return Err(taken(alias));
             }
         }
-        let claimed = entries.values().find(|entry| entry.record().serves(wanted)).cloned();
-        if let Some(entry) = claimed {
-            entry.record().claim(wanted, now());
-            entry.touch();
-            return Ok(Place::Claimed(entry));
-        }
         if of_owner >= asked.most {
             return Err(limit(format!(
                 "there are {of_owner} containers already; remove one, or raise `plugins.{}.grants.containers.most`",
                 wanted.owner()
             )));
+        }
+        for entry in entries.values() {
+            let mut record = entry.record();
+            if record.serves(wanted) {
+                record.claim(wanted, now());
+                entry.touch();
+                return Ok(Place::Claimed(entry.clone()));
+            }
         }
         let id = format!("c_{}", Uuid::new_v4());
         let entry = Entry::new(Record::new(id.clone(), wanted, now()));
@@ -251,11 +267,17 @@ impl Rooms {
         Ok(env)
     }
 
-    /// Removes what there is of a container that was not made.
+    /// Removes what there is of a container that was not made. Its record waits for what the engine may still make.
     async fn undo(&self, entry: &Arc<Entry>) {
-        if let Err(failure) = self.erase(entry, true).await {
+        let phase = Phase::Removing { since: now(), workspace: true };
+        let cleared = match self.write(entry, |record| record.phase = phase).await {
+            Ok(()) => self.clear(entry, true).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = cleared {
             tracing::warn!(container = entry.id, "{:#}; it is tried again", super::told(failure));
         }
+        self.tick.notify_one();
     }
 }
 

@@ -147,7 +147,7 @@ impl Record {
             alias,
             image: text(label::IMAGE)?,
             workspace: text(label::WORKSPACE)?,
-            own_workspace: true,
+            own_workspace: found.label(label::OWN_WORKSPACE) == Some("true"),
             persistent: found.label(label::PERSISTENT) == Some("true"),
             ttl_s: None,
             key: None,

@@ -25,6 +25,8 @@ const GRACE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 /// What a result says that the supervisor did not bring.
 const BY_ENGINE: &str = "run by the engine's exec, which the supervisor cannot do: processor time and memory are not known";
+/// What it says where nothing else helped.
+const LAST_RESORT: &str = "nothing else ended it, so its container was stopped";
 /// The only user that the supervisor cannot be.
 const ROOT: &str = "0:0";
 
@@ -83,7 +85,7 @@ impl Rooms {
         let process = exec.id.clone();
         let mut running = self.docker.exec(&ours, exec).await?;
         let deadline = limit.map(|limit| Instant::now() + limit);
-        let mut how = How::Exited;
+        let (mut how, mut said) = (How::Exited, BY_ENGINE);
         loop {
             let over = async {
                 match deadline {
@@ -99,31 +101,41 @@ impl Rooms {
                 },
                 () = feed.cancelled(), if how == How::Exited => {
                     how = How::Cancelled;
-                    self.end_exec(&ours, &process).await?;
+                    said = self.end_exec(&ours, &process).await;
                 }
                 () = over, if how == How::Exited => {
                     how = How::TimedOut;
-                    self.end_exec(&ours, &process).await?;
+                    said = self.end_exec(&ours, &process).await;
                 }
             }
         }
         let code = running.code().await?;
         let code = code.and_then(|code| i32::try_from(code).ok());
         let code = code.filter(|_| how == How::Exited);
-        Ok(Ending { code, ..Ending::without(how, Some(BY_ENGINE.to_owned())) })
+        Ok(Ending { code, ..Ending::without(how, Some(said.to_owned())) })
     }
 
-    /// SIGTERM, a grace, SIGKILL, until nothing carries its marker.
-    async fn end_exec(&self, ours: &Ours, process: &str) -> Result<()> {
-        let mut number = SIGTERM;
-        let end = Instant::now() + GRACE;
-        while self.docker.signal(ours, process, number).await? > 0 {
+    /// SIGTERM, a grace, SIGKILL, until nothing carries its marker. Where that does not end it, its container is stopped.
+    async fn end_exec(&self, ours: &Ours, process: &str) -> &'static str {
+        let (begin, mut number) = (Instant::now(), SIGTERM);
+        while begin.elapsed() < 2 * GRACE {
+            match self.docker.signal(ours, process, number).await {
+                Ok(0) => return BY_ENGINE,
+                Ok(_) => {}
+                Err(failure) => {
+                    tracing::warn!(process, "it cannot be signalled: {:#}", told(failure));
+                    break;
+                }
+            }
             tokio::time::sleep(PAUSE).await;
-            if Instant::now() >= end {
+            if begin.elapsed() >= GRACE {
                 number = SIGKILL;
             }
         }
-        Ok(())
+        if let Err(failure) = self.docker.stop(ours, 0).await {
+            tracing::error!(process, "nor can its container be stopped: {:#}", told(failure));
+        }
+        LAST_RESORT
     }
 
     /// Sees to it that programs can run in it.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{Entry, Rooms, told};
@@ -25,6 +25,8 @@ use crate::{error::Result, inside::Tunnel};
 const SOCKET: &str = "visit";
 /// How long a visitor may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before the next visitor where one could not be let in.
+const PAUSE: Duration = Duration::from_millis(100);
 /// A longer line is no request.
 const LONGEST_LINE: u64 = 4096;
 
@@ -65,7 +67,14 @@ impl Rooms {
         let listener = UnixListener::bind(door.path())
             .with_context(|| format!("cannot listen in `{}`", state.display()))?;
         loop {
-            let (stream, _) = listener.accept().await?;
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!("a visitor is not let in: {error}");
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
             let rooms = self.clone();
             self.inside.spawn(async move {
                 if let Err(error) = rooms.let_in(stream).await {

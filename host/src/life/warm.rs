@@ -69,11 +69,16 @@ impl Rooms {
         loop {
             sleep(Duration::from_secs(self.config.warm_check_s)).await;
             for entry in self.all() {
-                let warm = {
+                let phase = {
                     let record = entry.record();
-                    record.warm && record.phase == Phase::Running
+                    record.warm.then_some(record.phase)
                 };
-                if warm && self.inside.ready(&entry.id, ANSWER).await.is_err() {
+                let fit = match phase {
+                    Some(Phase::Running) => self.inside.ready(&entry.id, ANSWER).await.is_ok(),
+                    Some(Phase::Stopped) => false,
+                    _ => true,
+                };
+                if !fit {
                     self.give_up(&entry).await;
                 }
             }
@@ -91,7 +96,15 @@ impl Rooms {
             }
             warm
         };
-        if still_warm && let Err(failure) = self.remove(entry, 0, true).await {
+        if !still_warm {
+            return;
+        }
+        let _turn = entry.turn.lock().await;
+        let erased = match self.write(entry, |_| {}).await {
+            Ok(()) => self.erase(entry, true).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = erased {
             tracing::warn!(container = entry.id, "it is not removed: {:#}", told(failure));
         }
     }

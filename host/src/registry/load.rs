@@ -111,6 +111,13 @@ impl Registry {
         })
     }
 
+    /// Takes out a plugin that does not load any more; why is known already.
+    pub(super) fn give_up(&self, name: &str) {
+        if let Err(error) = self.change(|plugins| drop(plugins.loaded.remove(name))) {
+            tracing::error!(plugin = name, "it is not unloaded: {error:#}");
+        }
+    }
+
     /// Lets a plugin say anew what it offers.
     pub(super) async fn describe_again(&self, name: &str) {
         let Some(plugin) = self.catalog().plugins.get(name).cloned() else { return };

@@ -60,14 +60,21 @@ async fn reload(registry: &Arc<Registry>, reading: &Reading) -> anyhow::Result<(
     let wanted = wanted.inspect_err(|_| registry.config.store(before.clone()))?;
     let general = before.limits != config.limits || before.server != config.server;
     for name in registry.catalog().plugins.keys().filter(|name| !wanted.contains_key(*name)) {
-        registry.remove(name)?;
-        tracing::info!(plugin = name, "unloaded");
+        match registry.remove(name) {
+            Ok(()) => tracing::info!(plugin = name, "unloaded"),
+            Err(error) => tracing::error!(plugin = name, "it is not unloaded: {error:#}"),
+        }
     }
     for (name, source) in &wanted {
         let changed = before.plugins.get(name) != config.plugins.get(name);
         let known = registry.catalog().plugins.contains_key(name);
-        if (general || changed || !known) && registry.add(name, source).await.is_ok() {
-            tracing::info!(plugin = name, "loaded with the changed configuration");
+        if !(general || changed || !known) {
+            continue;
+        }
+        match registry.add(name, source).await {
+            Ok(()) => tracing::info!(plugin = name, "loaded with the changed configuration"),
+            // What it was allowed before does not count any more.
+            Err(_) => registry.give_up(name),
         }
     }
     Ok(())

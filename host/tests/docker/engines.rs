@@ -31,9 +31,14 @@ pub fn all() -> Vec<(&'static str, Result<PathBuf, String>)> {
     vec![("docker", docker()), ("podman", podman())]
 }
 
+/// The engine that the run of the tests has found or started, or the machine's own.
 pub fn docker() -> Result<PathBuf, String> {
-    let connected = UnixStream::connect(DOCKER).map_err(|error| format!("{DOCKER}: {error}"));
-    connected.map(|_| PathBuf::from(DOCKER))
+    let named = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let socket = PathBuf::from(named.strip_prefix("unix://").unwrap_or(DOCKER));
+    match UnixStream::connect(&socket) {
+        Ok(_) => Ok(socket),
+        Err(error) => Err(format!("{}: {error}", socket.display())),
+    }
 }
 
 pub fn podman() -> Result<PathBuf, String> {
