@@ -186,15 +186,20 @@ async fn import(raw: &Raw, image: &str) {
         tag: Some("latest".to_owned()),
         ..CreateImageOptions::default()
     };
-    let body = bollard::body_full(Bytes::from(rootfs().unwrap()));
+    let body = bollard::body_full(Bytes::from(rootfs(image).unwrap()));
     let mut steps = raw.create_image(Some(options), Some(body), None);
     while let Some(step) = steps.next().await {
         step.unwrap();
     }
 }
 
-fn rootfs() -> io::Result<Vec<u8>> {
+/// With the image's name in it: Podman loses a layer that one image brings while another one takes the same away.
+fn rootfs(image: &str) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(image.len() as u64);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "made-for", image.as_bytes())?;
     let busybox = fs::read(BUSYBOX)?;
     let mut header = tar::Header::new_gnu();
     header.set_size(busybox.len() as u64);
