@@ -67,6 +67,14 @@ impl Code {
     }
 }
 
+/// A failure as the start and the log tell it.
+pub fn told(failure: Failure) -> anyhow::Error {
+    match failure {
+        Failure::Answer(error) => anyhow::Error::msg(error.message),
+        Failure::Trap(error) => anyhow::anyhow!("{error:#}"),
+    }
+}
+
 /// A bug of the host's: the call ends, and the log says why.
 pub fn trap(message: impl Into<String>) -> Failure {
     Failure::Trap(wasmtime::Error::msg(message.into()))

@@ -17,5 +17,6 @@ pub mod web;
 pub mod config;
 pub mod secrets;
 pub mod private;
+pub mod time;
 pub mod bundled;
 pub mod error;

@@ -34,6 +34,21 @@ fn db_21_what_has_our_labels_and_no_record_is_adopted() {
 }
 
 #[test]
+fn a_stopped_container_that_is_adopted_is_written_down() {
+    let Some(mut bench) = Bench::new() else { return };
+    let id = bench.spawn();
+    bench.ended(forget_everything);
+    bench.call("reconcile", json!({}));
+    assert_eq!(status(&mut bench, &id).as_deref(), Some("stopped"));
+    bench.ended(|bench| {
+        let connection = rusqlite::Connection::open(bench.state().join("windlass.db")).unwrap();
+        let sql = "SELECT count(*) FROM records WHERE kind = 'container' AND id = ?1";
+        let count: u32 = connection.query_row(sql, [&id], |row| row.get(0)).unwrap();
+        assert_eq!(count, 1);
+    });
+}
+
+#[test]
 fn db_21_what_is_gone_from_the_engine_is_marked() {
     let Some(mut bench) = Bench::new() else { return };
     let id = bench.spawn();

@@ -1,13 +1,13 @@
 //! `clock`: time.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::{CallState, bindings::windlass::plugin::clock::Host};
+use crate::time::now;
 
 impl Host for CallState {
     async fn now(&mut self) -> wasmtime::Result<u64> {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+        Ok(now())
     }
 
     async fn sleep(&mut self, ms: u32) -> wasmtime::Result<()> {

@@ -12,7 +12,8 @@ use tokio::{
 use super::{Opening, output};
 use crate::{
     bundled::Bundled,
-    life::{Rooms, Visit, told, visit},
+    error::told,
+    life::{Rooms, Visit, visit},
 };
 
 #[derive(Args)]

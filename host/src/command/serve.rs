@@ -19,7 +19,7 @@ use super::{
 use crate::{
     bundled::Bundled,
     config::{Auth, HttpConfig},
-    life::told,
+    error::told,
     registry::{self, Registry},
     server::{self, Address, Seal, Server},
 };

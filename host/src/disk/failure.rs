@@ -3,11 +3,9 @@
 use std::io;
 
 use rustix::io::Errno;
-use serde_json::json;
 
 use crate::{
-    capability::types::{Code, Error},
-    error::{Failure, Result, conflict, denied, invalid, unavailable},
+    error::{self, Failure, Result, conflict, denied, invalid, unavailable},
     policy::WorkspacePath,
 };
 
@@ -51,12 +49,11 @@ pub(super) fn of_io(what: &str, error: &io::Error) -> Failure {
 }
 
 pub(super) fn not_found(path: &WorkspacePath) -> Failure {
-    let error = Error::new(Code::NotFound, format!("File not found: {path}"));
-    with_details(Failure::Answer(error), json!({"error_code": "FILE_NOT_FOUND"}))
+    error::not_found(format!("File not found: {path}")).with_detail("error_code", "FILE_NOT_FOUND")
 }
 
 pub(super) fn no_workspace(id: &str) -> Failure {
-    Failure::Answer(Error::new(Code::NotFound, format!("there is no workspace `{id}`")))
+    error::not_found(format!("there is no workspace `{id}`"))
 }
 
 pub(super) fn not_a_file(path: &WorkspacePath) -> Failure {
@@ -65,22 +62,20 @@ pub(super) fn not_a_file(path: &WorkspacePath) -> Failure {
 
 /// A file that is not the one it was expected to be.
 pub(super) fn changed(path: &WorkspacePath, expected: &str, found: &str) -> Failure {
-    let failure = conflict(format!(
-        "File conflict at '{path}': expected ETag '{expected}', but found '{found}'"
-    ));
-    let details = json!({"error_code": "CONFLICT", "expected": expected, "found": found});
-    with_details(failure, details)
+    conflict(format!("File conflict at '{path}': expected ETag '{expected}', but found '{found}'"))
+        .with_detail("error_code", "CONFLICT")
+        .with_detail("expected", expected)
+        .with_detail("found", found)
 }
 
 pub(super) fn exists(path: &WorkspacePath) -> Failure {
-    let failure = conflict(format!("`{path}` is there already"));
-    with_details(failure, json!({"error_code": "CONFLICT"}))
+    conflict(format!("`{path}` is there already")).with_detail("error_code", "CONFLICT")
 }
 
 /// Something in the workspace changed again and again.
 pub(super) fn restless(path: &WorkspacePath) -> Failure {
-    let failure = conflict(format!("`{path}` changes while it is worked on; try again"));
-    with_details(failure, json!({"error_code": "CONFLICT"}))
+    conflict(format!("`{path}` changes while it is worked on; try again"))
+        .with_detail("error_code", "CONFLICT")
 }
 
 /// The failure of one step of several, which undid those before it.
@@ -89,13 +84,6 @@ pub(super) fn in_step(mut failure: Failure, number: usize, what: &str) -> Failur
         error.message = format!("step {number} ({what}): {}", error.message);
     }
     failure.with_detail("step", number).with_detail("rollback_performed", true)
-}
-
-fn with_details(mut failure: Failure, details: serde_json::Value) -> Failure {
-    if let Failure::Answer(error) = &mut failure {
-        error.details = Some(details.to_string());
-    }
-    failure
 }
 
 /// Names the path that failed.

@@ -22,10 +22,7 @@ use super::{
     tree::Tree,
 };
 use crate::{
-    capability::{
-        bindings::windlass::plugin::workspaces::Archived,
-        types::{Code, Error},
-    },
+    capability::bindings::windlass::plugin::workspaces::Archived,
     error::{Failure, Result, denied, invalid},
     policy::WorkspacePath,
 };
@@ -249,16 +246,9 @@ fn not_made(shown: &str, errno: Errno) -> Failure {
 }
 
 fn refused(member: &str, why: &str) -> Failure {
-    let details = serde_json::json!({"error_code": "PATH_SECURITY", "member": member});
-    let message = format!("member `{member}` of the archive {why}; nothing was unpacked");
-    match denied(message) {
-        Failure::Answer(error) => Failure::Answer(Error {
-            code: Code::Denied,
-            details: Some(details.to_string()),
-            ..error
-        }),
-        trap => trap,
-    }
+    denied(format!("member `{member}` of the archive {why}; nothing was unpacked"))
+        .with_detail("error_code", "PATH_SECURITY")
+        .with_detail("member", member)
 }
 
 fn damaged(error: io::Error) -> Failure {

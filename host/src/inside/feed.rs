@@ -5,11 +5,14 @@ use std::{io, sync::Arc, time::Duration};
 use windlass_supervisor::protocol::LARGEST_CHUNK;
 
 use super::{
-    Shared, now,
+    Shared,
     process::{Ending, Entry, How, State},
     spool::Refused,
 };
-use crate::error::{Result, unavailable};
+use crate::{
+    error::{Result, unavailable},
+    time::now,
+};
 
 /// How long to wait before a full disk is tried again.
 const PAUSE: Duration = Duration::from_secs(1);

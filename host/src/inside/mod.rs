@@ -24,7 +24,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -36,7 +36,7 @@ use tokio::{
 
 use crate::{
     database::{Database, Kind},
-    error::{Failure, Result, unavailable},
+    error::{Result, told, unavailable},
     policy::Policy,
     private,
     secrets::Secrets,
@@ -122,7 +122,7 @@ impl Inside {
         let finding = shared.clone();
         // The caller may be a thread of another runtime, which cannot wait for a future.
         workers.spawn(async move { sender.send(finding.find_processes().await) });
-        found.recv()?.map_err(said).context("cannot take up the processes of an earlier start")?;
+        found.recv()?.map_err(told).context("cannot take up the processes of an earlier start")?;
         Ok(Self { shared, _workers: Arc::new(Workers(Some(workers))) })
     }
 
@@ -130,13 +130,10 @@ impl Inside {
     pub async fn prepare(&self, owner: &str, container: &str, offline: bool) -> Result<PathBuf> {
         let shared = self.shared.clone();
         let (owner, container) = (owner.to_owned(), container.to_owned());
-        let preparing = self
-            .shared
-            .runtime
-            .spawn(async move { shared.prepare(owner, container, offline).await });
-        preparing
-            .await
-            .map_err(|error| unavailable(format!("no container can be made: {error}")))?
+        self.finish("no container can be made", async move {
+            shared.prepare(owner, container, offline).await
+        })
+        .await
     }
 
     /// The first process of the container: only what it says counts.
@@ -184,6 +181,15 @@ impl Inside {
         self.shared.runtime.spawn(work)
     }
 
+    /// The same, and waits for it. What has begun is finished, whoever still waits.
+    pub async fn finish<T: Send + 'static>(
+        &self,
+        failing: &str,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.spawn(work).await.map_err(|error| unavailable(format!("{failing}: {error}")))?
+    }
+
     /// Whether programs can run in the container at this moment.
     pub fn is_connected(&self, container: &str) -> bool {
         let room = self.shared.room(container);
@@ -208,8 +214,7 @@ impl Inside {
     pub async fn connect(&self, container: &str, port: u16) -> Result<Tunnel> {
         let room = self.shared.existing(container)?;
         // Whoever stops waiting leaves no ticket behind.
-        let dialling = self.shared.runtime.spawn(async move { room.dial(port).await });
-        dialling.await.map_err(|error| unavailable(format!("no port can be dialled: {error}")))?
+        self.finish("no port can be dialled", async move { room.dial(port).await }).await
     }
 
     /// A plugin's grants are others than before: its containers lead out by other ports.
@@ -258,20 +263,6 @@ impl Drop for Workers {
 /// Nothing that panics holds one of these, and what they hold is whole at any time.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Milliseconds since 1970.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What a failure says, where nobody is there to be answered.
-fn said(failure: Failure) -> anyhow::Error {
-    match failure {
-        Failure::Answer(error) => anyhow::Error::msg(error.message),
-        Failure::Trap(error) => anyhow::Error::msg(error.to_string()),
-    }
 }
 
 #[cfg(test)]

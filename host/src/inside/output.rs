@@ -17,10 +17,10 @@ use windlass_supervisor::protocol::{Demand, Ended, How as Said, Kind, LARGEST_CH
 use super::{
     Shared,
     frames::{self, Frame, Frames},
-    now,
     process::{Ending, Entry, How, State},
     spool::Refused,
 };
+use crate::time::now;
 
 /// After how many bytes the supervisor hears that they are on disk.
 const ACKNOWLEDGED: usize = 256 << 10;

@@ -11,13 +11,14 @@ use windlass_supervisor::protocol::Order;
 use super::{
     Inside, PROCESSES, Shared,
     feed::Feed,
-    locked, now,
+    locked,
     process::{Carrier, Ending, Entry, How, Origin, Row, State, Wanted},
 };
 use crate::{
     error::{Result, invalid, limit, unavailable},
     policy::{Approved, NewProcess},
     secrets::Secrets,
+    time::now,
 };
 
 /// How many processes may wait in one container: each holds its command and its input in memory.
@@ -37,8 +38,7 @@ impl Inside {
     pub async fn start(&self, container: &str, process: Approved<NewProcess>) -> Result<String> {
         let shared = self.shared.clone();
         let container = container.to_owned();
-        // What has begun goes on, whoever still waits for it.
-        let starting = self.shared.runtime.spawn(async move {
+        self.finish("the process did not start", async move {
             match shared.begin(&container, &process, Carrier::Supervisor).await? {
                 Begun::Known(entry) => Ok(entry.origin.id.clone()),
                 Begun::New(entry) => {
@@ -48,10 +48,8 @@ impl Inside {
                     Ok(entry.origin.id.clone())
                 }
             }
-        });
-        starting
-            .await
-            .map_err(|error| unavailable(format!("the process did not start: {error}")))?
+        })
+        .await
     }
 
     /// Makes room for a process that another one starts. None: its key stands for a process already.
@@ -62,7 +60,7 @@ impl Inside {
     ) -> Result<(String, Option<Feed>)> {
         let shared = self.shared.clone();
         let container = container.to_owned();
-        let starting = self.shared.runtime.spawn(async move {
+        self.finish("the process did not start", async move {
             Ok(match shared.begin(&container, &process, Carrier::Engine).await? {
                 Begun::Known(entry) => (entry.origin.id.clone(), None),
                 Begun::New(entry) => {
@@ -70,10 +68,8 @@ impl Inside {
                     (id, Some(Feed::new(shared, entry)))
                 }
             })
-        });
-        starting
-            .await
-            .map_err(|error| unavailable(format!("the process did not start: {error}")))?
+        })
+        .await
     }
 }
 

@@ -5,8 +5,11 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Entry, Phase, Record, Rooms, now, told};
-use crate::error::Result;
+use super::{Entry, Phase, Rooms};
+use crate::{
+    error::{Result, told},
+    time::now,
+};
 
 /// How often it is looked for what has outlived its time.
 const ROUND: Duration = Duration::from_secs(60 * 60);
@@ -84,8 +87,8 @@ impl Rooms {
             let record = entry.current();
             let theirs = owner.is_none_or(|owner| record.owner == owner);
             let unused = !record.persistent && now() > record.used + unseen;
-            let busy = !self.inside.running_in(&record.id).is_empty();
-            let over = entry.has_expired() || is_settled(&record) && unused && !busy;
+            let idle = || self.inside.running_in(&record.id).is_empty();
+            let over = entry.has_expired() || record.is_settled() && unused && idle();
             if !theirs || !over {
                 continue;
             }
@@ -128,7 +131,7 @@ impl Rooms {
         let expiry = |entry: &Arc<Entry>| {
             let record = entry.record();
             let expiry = record.created + u64::from(record.ttl_s?) * 1000;
-            is_settled(&record).then(|| expiry.max(now() + SOON_MS))
+            record.is_settled().then(|| expiry.max(now() + SOON_MS))
         };
         self.all().iter().filter_map(expiry).min()
     }
@@ -139,18 +142,15 @@ impl Rooms {
         if self.ending.swap(true, Ordering::Relaxed) {
             return;
         }
-        let warm = self.all().into_iter().filter(|entry| entry.record().warm);
-        let warm: Vec<_> = warm.collect();
+        let mut warm = self.all();
+        warm.retain(|entry| entry.record().warm);
         let gone = join_all(warm.iter().map(|entry| self.remove(entry, 0, true)));
         let _ = timeout(Duration::from_secs(GRACE_S.into()), gone).await;
-        let transient: Vec<_> = self
-            .all()
-            .into_iter()
-            .filter(|entry| {
-                let record = entry.record();
-                !record.persistent && record.phase == Phase::Running
-            })
-            .collect();
+        let mut transient = self.all();
+        transient.retain(|entry| {
+            let record = entry.record();
+            !record.persistent && record.phase == Phase::Running
+        });
         let ids: Vec<_> = transient.iter().map(|entry| entry.id.clone()).collect();
         let grace = Duration::from_secs(self.config.drain_grace_s);
         if timeout(grace, self.inside.idle(&ids)).await.is_err() {
@@ -180,14 +180,9 @@ impl Rooms {
     }
 }
 
-/// Whether it is neither being made nor on its way out.
-fn is_settled(record: &Record) -> bool {
-    matches!(record.phase, Phase::Running | Phase::Stopped)
-}
-
 impl Entry {
     fn has_expired(&self) -> bool {
         let record = self.record();
-        is_settled(&record) && record.has_expired(now())
+        record.is_settled() && record.has_expired(now())
     }
 }

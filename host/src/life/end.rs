@@ -2,18 +2,18 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{CONTAINERS, Entry, Phase, Rooms, now};
+use super::{CONTAINERS, Entry, Phase, Rooms};
 use crate::{
     capability::types::Code,
-    error::{Failure, Result, unavailable},
+    error::{Failure, Result},
+    time::now,
 };
 
 impl Rooms {
     /// Ends its processes and stops it. It starts again when it is used.
     pub async fn stop(&self, entry: &Arc<Entry>, grace_s: u32) -> Result<()> {
         let _turn = entry.turn.lock().await;
-        let there = matches!(entry.record().phase, Phase::Running | Phase::Stopped);
-        if !there || !self.entries().contains_key(&entry.id) {
+        if !entry.record().is_settled() || !self.entries().contains_key(&entry.id) {
             return Err(super::not_found(&entry.id));
         }
         if let Some(ours) = self.docker.find(&entry.id).await? {
@@ -31,9 +31,8 @@ impl Rooms {
         workspace: bool,
     ) -> Result<()> {
         let (rooms, entry) = (self.clone(), entry.clone());
-        let removing =
-            self.inside.spawn(async move { rooms.remove(&entry, grace_s, workspace).await });
-        removing.await.map_err(|error| unavailable(format!("removing it failed: {error}")))?
+        let removing = async move { rooms.remove(&entry, grace_s, workspace).await };
+        self.inside.finish("removing it failed", removing).await
     }
 
     /// Removes it. What was begun is remembered, and finished later where the engine does not answer.

@@ -13,15 +13,16 @@ use futures_util::future::join;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::{CONTAINERS, Entry, Phase, Record, Rooms, now};
+use super::{CONTAINERS, Entry, Phase, Record, Rooms};
 use crate::{
-    capability::types::{Code, Error, Value},
+    capability::types::Value,
     disk::Disk,
     docker::Made,
-    error::{Failure, Result, limit, unavailable},
+    error::{Failure, Result, conflict, limit, not_found, told, unavailable},
     plugin::Progress,
     policy::{Approved, NewContainer, PROXY_PORT},
     secrets::Secrets,
+    time::now,
 };
 
 /// How long a supervisor may take to come. It is there in milliseconds, or never.
@@ -58,7 +59,7 @@ impl Rooms {
         wanted: Approved<NewContainer>,
         listener: Listener,
     ) -> Result<Arc<Entry>> {
-        let (secrets, wanted) = (self.secrets(wanted.owner()), Arc::new(wanted));
+        let wanted = Arc::new(wanted);
         loop {
             if self.is_ending() {
                 return Err(unavailable("the host is ending: nothing is started any more"));
@@ -67,20 +68,17 @@ impl Rooms {
                 Place::Same(entry) => {
                     // Whoever is making it holds the turn. Where that failed, it is gone, or on its way.
                     drop(entry.turn.lock().await);
-                    let made = matches!(entry.record().phase, Phase::Running | Phase::Stopped);
-                    if made && self.entries().contains_key(&entry.id) {
+                    if entry.record().is_settled() && self.entries().contains_key(&entry.id) {
                         return Ok(entry);
                     }
                 }
                 Place::Claimed(entry) => {
                     let rooms = self.clone();
-                    let claiming = self.inside.spawn(async move { rooms.note_claim(entry).await });
-                    let claimed = claiming.await;
-                    return claimed
-                        .map_err(|error| unavailable(format!("claiming it failed: {error}")))?;
+                    let claiming = async move { rooms.note_claim(entry).await };
+                    return self.inside.finish("claiming it failed", claiming).await;
                 }
                 Place::Free(entry, turn) => {
-                    return self.make_aside(entry, turn, wanted, secrets, listener).await;
+                    return self.make_aside(entry, turn, wanted, listener).await;
                 }
             }
         }
@@ -103,23 +101,21 @@ impl Rooms {
         entry: Arc<Entry>,
         turn: OwnedMutexGuard<()>,
         wanted: Arc<Approved<NewContainer>>,
-        secrets: Secrets,
         listener: Listener,
     ) -> Result<Arc<Entry>> {
         let alone = Arc::new(AtomicBool::new(false));
         let _waiting = Waiting(alone.clone());
         let rooms = self.clone();
-        let making = self.inside.spawn(async move {
-            let made = rooms.make(&entry, &wanted, &secrets, &listener).await;
+        let making = async move {
+            let made = rooms.make(&entry, &wanted, &listener).await;
             // Nobody learned its name, and nobody can ask for it again.
             if made.is_ok() && alone.load(Ordering::Relaxed) && wanted.request().key.is_none() {
                 rooms.undo(&entry).await;
             }
             drop(turn);
             made.map(|()| entry)
-        });
-        let made =
-            making.await.map_err(|error| unavailable(format!("making it failed: {error}")))?;
+        };
+        let made = self.inside.finish("making it failed", making).await;
         self.tick.notify_one();
         made
     }
@@ -169,10 +165,9 @@ impl Rooms {
         &self,
         entry: &Arc<Entry>,
         wanted: &Approved<NewContainer>,
-        secrets: &Secrets,
         listener: &Listener,
     ) -> Result<()> {
-        let made = self.try_to_make(entry, wanted, secrets, listener).await;
+        let made = self.try_to_make(entry, wanted, listener).await;
         if made.is_err() {
             self.undo(entry).await;
         }
@@ -183,14 +178,13 @@ impl Rooms {
         &self,
         entry: &Arc<Entry>,
         wanted: &Approved<NewContainer>,
-        secrets: &Secrets,
         listener: &Listener,
     ) -> Result<()> {
         let tell = |done: u64, total: u64, message: &str| {
             let total = (total > 0).then_some(total as f64);
             listener(Progress { done: done as f64, total, message: message.to_owned() });
         };
-        let env = self.environment(wanted, secrets)?;
+        let env = self.environment(wanted)?;
         // Side by side, and each to its end: what was begun here must not go on behind the back of who undoes it.
         let (picture, furnished) =
             join(self.docker.ensure_image(wanted, tell), self.furnish(entry, wanted)).await;
@@ -244,11 +238,8 @@ impl Rooms {
     }
 
     /// The environment of a container. Only here values of secrets are put in place.
-    fn environment(
-        &self,
-        wanted: &Approved<NewContainer>,
-        secrets: &Secrets,
-    ) -> Result<Vec<String>> {
+    fn environment(&self, wanted: &Approved<NewContainer>) -> Result<Vec<String>> {
+        let secrets = self.secrets(wanted.owner());
         let asked = wanted.request();
         let mut env = vec!["HOME=/tmp".to_owned()];
         let owners = self.owners.load();
@@ -262,7 +253,7 @@ impl Rooms {
             env.push(format!("no_proxy={NOT_PROXIED}"));
         }
         for (name, value) in &asked.env {
-            env.push(format!("{name}={}", plain(value, secrets)?));
+            env.push(format!("{name}={}", plain(value, &secrets)?));
         }
         Ok(env)
     }
@@ -275,7 +266,7 @@ impl Rooms {
             Err(failure) => Err(failure),
         };
         if let Err(failure) = cleared {
-            tracing::warn!(container = entry.id, "{:#}; it is tried again", super::told(failure));
+            tracing::warn!(container = entry.id, "{:#}; it is tried again", told(failure));
         }
         self.tick.notify_one();
     }
@@ -285,16 +276,12 @@ pub(super) fn plain<'a>(value: &'a Value, secrets: &'a Secrets) -> Result<&'a st
     match value {
         Value::Plain(value) => Ok(value),
         Value::Secret(name) => secrets.value(name).ok_or_else(|| {
-            let message = format!("there is no secret `{name}`: name it in the plugin's `secrets`");
-            Failure::Answer(Error::new(Code::NotFound, message))
+            not_found(format!("there is no secret `{name}`: name it in the plugin's `secrets`"))
         }),
     }
 }
 
 fn taken(alias: &str) -> Failure {
-    let error = Error {
-        details: Some(r#"{"error_code":"ALIAS_EXISTS"}"#.to_owned()),
-        ..Error::new(Code::Conflict, format!("Container with alias '{alias}' already exists"))
-    };
-    Failure::Answer(error)
+    conflict(format!("Container with alias '{alias}' already exists"))
+        .with_detail("error_code", "ALIAS_EXISTS")
 }

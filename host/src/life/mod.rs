@@ -20,7 +20,6 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
@@ -29,14 +28,14 @@ use tokio::sync::{Notify, OnceCell};
 
 use crate::{
     bundled::SUPERVISOR,
-    capability::types::{Code, Error},
     config::ContainersConfig,
     database::Database,
     disk::Disk,
     docker::{self, Docker},
-    error::{Failure, Result, unavailable},
+    error::{self, Failure, Result, told, unavailable},
     inside::{Inside, Owner},
     policy::{Approved, Named},
+    time::now,
 };
 
 pub use collect::Collected;
@@ -291,19 +290,5 @@ fn instance(state: &Path) -> anyhow::Result<String> {
 }
 
 fn not_found(name: &str) -> Failure {
-    Failure::Answer(Error::new(Code::NotFound, format!("there is no container `{name}`")))
-}
-
-/// A failure as the start and the log tell it.
-pub fn told(failure: Failure) -> anyhow::Error {
-    match failure {
-        Failure::Answer(error) => anyhow::anyhow!("{}", error.message),
-        Failure::Trap(error) => anyhow::anyhow!("{error:#}"),
-    }
-}
-
-/// Milliseconds since 1970.
-pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    error::not_found(format!("there is no container `{name}`"))
 }

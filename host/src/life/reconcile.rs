@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Entry, Phase, Record, Rooms, now, told};
+use super::{Entry, Phase, Record, Rooms};
 use crate::{
     docker::{Found, label},
-    error::{Failure, Result},
+    error::{Failure, Result, told},
+    time::now,
 };
 
 /// How long a container that was given up may still come into being: the engine goes on with what it was asked
@@ -124,6 +125,7 @@ impl Rooms {
         let entry = Entry::new(record);
         self.hold(&entry).await;
         self.entries().insert(id.to_owned(), entry.clone());
+        self.write(&entry, |_| {}).await?;
         self.mend(&entry, Some(found.clone()), sums).await
     }
 }
@@ -157,7 +159,7 @@ impl Record {
             memory_mib: 0,
             cpus: 0.0,
             pids: 0,
-            // Written down when it is mended.
+            // Whether it runs is seen when it is mended.
             phase: Phase::Stopped,
             warm: false,
             engine_id: Some(found.ours.engine_id().to_owned()),

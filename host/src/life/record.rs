@@ -95,6 +95,11 @@ impl Record {
         self.key.as_deref() == Some(key) && now < self.created + KEY_LIFE_MS
     }
 
+    /// Whether it is neither being made nor on its way out.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Stopped)
+    }
+
     /// Whether the plugin sees it.
     pub fn is_visible(&self) -> bool {
         !self.warm && !matches!(self.phase, Phase::Removing { .. })

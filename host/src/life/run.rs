@@ -7,11 +7,10 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     Entry, Phase, Rooms,
     make::{PATIENCE, plain},
-    told,
 };
 use crate::{
     docker::{Exec, Ours},
-    error::{Failure, Result, invalid, unavailable},
+    error::{Failure, Result, invalid, told, unavailable},
     inside::{Ending, Feed, How},
     policy::{Approved, NewProcess},
     secrets::Secrets,
@@ -144,11 +143,10 @@ impl Rooms {
             return Ok(());
         }
         let _turn = entry.turn.lock().await;
-        let phase = entry.record().phase;
-        if !matches!(phase, Phase::Running | Phase::Stopped) {
+        if !entry.record().is_settled() {
             return Err(super::not_found(&entry.id));
         }
-        if phase == Phase::Running && self.inside.is_connected(&entry.id) {
+        if entry.record().phase == Phase::Running && self.inside.is_connected(&entry.id) {
             return Ok(());
         }
         let Some(ours) = self.docker.find(&entry.id).await? else {

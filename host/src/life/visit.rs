@@ -18,8 +18,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Entry, Rooms, told};
-use crate::{error::Result, inside::Tunnel};
+use super::{Entry, Rooms};
+use crate::{
+    error::{Result, told},
+    inside::Tunnel,
+};
 
 /// The socket's name in the state directory.
 const SOCKET: &str = "visit";

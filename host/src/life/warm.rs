@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Entry, Phase, Record, Rooms, now, told};
+use super::{Entry, Phase, Record, Rooms};
 use crate::{
+    error::{Result, told},
     policy::{Approved, AskedContainer, NewContainer, Policy},
-    secrets::Secrets,
+    time::now,
 };
 
 /// How long a supervisor may take to say that it is there.
@@ -54,14 +55,14 @@ impl Rooms {
         self.all().iter().filter(|entry| entry.record().serves(wanted)).count()
     }
 
-    async fn make_ahead(&self, wanted: &Approved<NewContainer>) -> crate::error::Result<()> {
+    async fn make_ahead(&self, wanted: &Approved<NewContainer>) -> Result<()> {
         let mut record = Record::new(format!("c_{}", Uuid::new_v4()), wanted, now());
         record.warm = true;
         let entry = Entry::new(record);
         let _turn = entry.turn.lock().await;
         self.entries().insert(entry.id.clone(), entry.clone());
         let listener: super::make::Listener = Arc::new(|_| {});
-        self.make(&entry, wanted, &Secrets::default(), &listener).await
+        self.make(&entry, wanted, &listener).await
     }
 
     /// Looks from time to time whether those that were made ahead still answer, and replaces those that do not.

@@ -2,9 +2,8 @@
 
 use super::Policy;
 use crate::{
-    capability::types::{Code, Error},
     config::ContainersGrant,
-    error::{Failure, Result, invalid},
+    error::{Failure, Result, denied, invalid},
 };
 
 /// No engine takes a longer name.
@@ -136,10 +135,7 @@ impl<'a> Parts<'a> {
 }
 
 fn refused(message: String) -> Failure {
-    Failure::Answer(Error {
-        details: Some(r#"{"error_code":"POLICY_DENIED"}"#.to_owned()),
-        ..Error::new(Code::Denied, message)
-    })
+    denied(message).with_detail("error_code", "POLICY_DENIED")
 }
 
 /// The first component is a registry if it looks like a host: `a/b` is none, `a.b/c`, `a:1/c` and `localhost/c` are.
@@ -211,6 +207,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capability::types::{Code, Error};
     use crate::config::Grants;
 
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -64,12 +64,8 @@ impl WorkspacePath {
     /// The refusal of a path that leads out.
     pub fn violation(&self) -> Failure {
         let asked = &self.asked;
-        let mut failure =
-            denied(format!("Path security violation for '{asked}': Path must be under {MOUNT}"));
-        if let Failure::Answer(error) = &mut failure {
-            error.details = Some(r#"{"error_code":"PATH_SECURITY"}"#.to_owned());
-        }
-        failure
+        denied(format!("Path security violation for '{asked}': Path must be under {MOUNT}"))
+            .with_detail("error_code", "PATH_SECURITY")
     }
 }
 
