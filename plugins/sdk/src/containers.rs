@@ -20,6 +20,7 @@ impl Spec {
             env: Vec::new(),
             powers: Vec::new(),
             offline: false,
+            yields: false,
             memory_mib: None,
             cpus: None,
             pids: None,

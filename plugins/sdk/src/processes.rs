@@ -27,4 +27,11 @@ impl Spec {
         self.env.push((name.into(), Value::Plain(value.into())));
         self
     }
+
+    /// Adds a variable whose value the host puts in place.
+    #[must_use]
+    pub fn secret_env(mut self, name: impl Into<String>, secret: &str) -> Self {
+        self.env.push((name.into(), Value::Secret(secret.to_owned())));
+        self
+    }
 }
