@@ -18,7 +18,7 @@ mod report;
 mod toolchain;
 mod python;
 mod plugins;
-mod supervisor;
+mod inside;
 mod host;
 mod run;
 mod serve;

@@ -3,6 +3,7 @@
 mod layer;
 mod busybox;
 mod git;
+mod openhands;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -25,8 +26,11 @@ struct Image {
     lay: fn(&mut Layer) -> Result<()>,
 }
 
-const IMAGES: [Image; 2] =
-    [Image { name: IMAGE, lay: busybox::lay }, Image { name: git::NAME, lay: git::lay }];
+const IMAGES: [Image; 3] = [
+    Image { name: IMAGE, lay: busybox::lay },
+    Image { name: git::NAME, lay: git::lay },
+    Image { name: openhands::NAME, lay: openhands::lay },
+];
 
 /// Makes what is not there or differs; gives the names of what was not there. What this machine has no parts for is left
 /// out, and its tests are skipped; all need the first one.
