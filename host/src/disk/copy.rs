@@ -66,7 +66,7 @@ fn copy_tree(
 }
 
 /// As many bytes as there were: a file may grow faster than it is copied.
-fn copy_bytes(file: &File, copy: &File, bytes: u64) -> io::Result<()> {
+pub(super) fn copy_bytes(file: &File, copy: &File, bytes: u64) -> io::Result<()> {
     let mut from = io::Read::take(file, bytes);
     let mut to = copy;
     io::copy(&mut from, &mut to).map(drop)
