@@ -136,6 +136,9 @@ fn a_tool_that_says_it_only_reads_changes_nothing() {
     let id = make(&mut bench);
     let workspace = workspace_of(&mut bench, &id);
     let exec = told(&mut bench, "room_do", "start", json!({"name": id, "script": "sleep 98760"}));
+    let other = bench.host().text("room_do", json!({"act": "workspace"}));
+    let other_copy =
+        json!({"workspace": other, "origin": workspace, "path": "", "target": ""});
     let attempts = [
         ("make", json!({"image": IMAGE}), "containers.create"),
         ("stop", json!({"name": id}), "containers"),
@@ -149,6 +152,7 @@ fn a_tool_that_says_it_only_reads_changes_nothing() {
         ("workspace", Value::Null, "workspaces"),
         ("write", json!({"workspace": workspace, "path": "x", "text": ""}), "workspaces"),
         ("delete", json!({"workspace": workspace, "path": "x"}), "workspaces"),
+        ("copy_from", other_copy.clone(), "workspaces.copy-from"),
         ("destroy", json!({"workspace": workspace}), "workspaces"),
     ];
     for (name, more, function) in attempts {
