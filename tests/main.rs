@@ -21,5 +21,6 @@ mod languages;
 mod coder;
 mod devbench;
 mod rooms;
+mod yields;
 mod hostile;
 mod tidy;

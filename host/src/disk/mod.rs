@@ -37,8 +37,8 @@ use crate::{
     database::Database,
     error::{Result, unavailable},
     policy::{
-        Approved, CopyFrom, InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths, ReadPart, Step,
-        Unpack, WholeWorkspace, WorkspacePath,
+        Approved, CopyFrom, InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths,
+        ReadPart, Step, Unpack, WholeWorkspace, WorkspacePath,
     },
 };
 
@@ -204,10 +204,7 @@ impl Disk {
     }
 
     /// Copies from another workspace, all of it, or nothing.
-    pub async fn copy_from(
-        &self,
-        copying: Approved<InWorkspace<CopyFrom>>,
-    ) -> Result<Archived> {
+    pub async fn copy_from(&self, copying: Approved<InWorkspace<CopyFrom>>) -> Result<Archived> {
         let known = self.0.clone();
         let origin = known.root(&copying.request().act.origin).await?;
         let copy = move |root: &_, it: &CopyFrom| {

@@ -34,11 +34,7 @@ pub(super) enum Copied {
 }
 
 /// Copies what a path of the other workspace leads to. Links below it stay links.
-pub(super) fn take(
-    root: &Root,
-    origin: &Root,
-    path: &WorkspacePath,
-) -> Result<(Copied, Archived)> {
+pub(super) fn take(root: &Root, origin: &Root, path: &WorkspacePath) -> Result<(Copied, Archived)> {
     let archived = Archived { entries: 0, bytes: 0, skipped: Vec::new() };
     let stat = origin.look(path)?;
     if is_directory(&stat) {
@@ -65,9 +61,9 @@ pub(super) fn take(
 pub(super) fn put(root: &Root, copied: Copied, target: &WorkspacePath) -> Result<()> {
     match copied {
         Copied::Directory(tree) => merge::merge(root, tree, target),
-        Copied::File(_) if target.is_root() => Err(invalid(
-            "the workspace's root is a directory; name a file for the copy of a file",
-        )),
+        Copied::File(_) if target.is_root() => {
+            Err(invalid("the workspace's root is a directory; name a file for the copy of a file"))
+        }
         Copied::File(staged) => {
             let mut journal = Journal::new(root);
             let spot = journal.make_spot(target)?;

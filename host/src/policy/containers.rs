@@ -77,7 +77,16 @@ impl Policy {
         let cpus = self.size("cpus", asked.cpus, LEAST_CPUS, grant.cpus)?;
         let pids = self.size("pids", asked.pids, LEAST_PIDS, grant.pids)?;
         let AskedContainer {
-            alias, workspace, persistent, ttl_s, key, env, powers, offline, yields, ..
+            alias,
+            workspace,
+            persistent,
+            ttl_s,
+            key,
+            env,
+            powers,
+            offline,
+            yields,
+            ..
         } = asked;
         Ok(self.approved(NewContainer {
             image,

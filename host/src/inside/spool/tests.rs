@@ -138,7 +138,8 @@ fn a_tail_reads_nothing_but_the_end() {
     fill(&mut spool, 1_200, LARGEST_CHUNK);
     let newest = spool.segments.back().unwrap().first;
     let (chunks, _) = spool.tail(1 << 20).unwrap();
-    for segment in spool.segments.iter().filter(|segment| segment.first < newest.min(chunks[0].seq)) {
+    for segment in spool.segments.iter().filter(|segment| segment.first < newest.min(chunks[0].seq))
+    {
         if segment.first + segment.chunks <= chunks[0].seq {
             fs::remove_file(spool.folder.join(segment.first.to_string())).unwrap();
         }
