@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{alone, command, plugins, tree};
+use crate::{command, inside, plugins, tree};
 
 /// One of cargo's profiles.
 #[derive(Clone, Copy)]
