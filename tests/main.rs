@@ -5,6 +5,7 @@
 
 mod support;
 
+mod servers;
 mod protocol;
 mod tools;
 mod limits;

@@ -12,6 +12,9 @@ use api::Api;
 /// `cargo xtask test` makes it.
 pub(crate) const IMAGE: &str = "windlass-test/busybox:latest";
 
+/// The image with git; what has none here is skipped.
+pub(crate) const GIT_IMAGE: &str = "windlass-test/git:latest";
+
 /// The same as it is known after normalisation.
 pub(crate) const WHOLE_IMAGE: &str = "docker.io/windlass-test/busybox:latest";
 
@@ -25,8 +28,19 @@ pub(crate) fn docker() -> Option<Api> {
     if !engine.answers() {
         return skip("no Docker: `cargo xtask test` finds or starts one");
     }
-    if engine.get(&format!("/images/{IMAGE}/json")).is_err() {
-        return skip(&format!("no image `{IMAGE}`: `cargo xtask test` makes it"));
+    with(engine, IMAGE, "`cargo xtask test` makes it")
+}
+
+/// The same for tests whose containers run git.
+pub(crate) fn with_git() -> Option<Api> {
+    let how = "`cargo xtask test` makes it of this machine's `git`, with `git-remote-http` \
+               beside it: the package `git` has both";
+    with(docker()?, GIT_IMAGE, how)
+}
+
+fn with(engine: Api, image: &str, how: &str) -> Option<Api> {
+    if engine.get(&format!("/images/{image}/json")).is_err() {
+        return skip(&format!("no image `{image}`: {how}"));
     }
     Some(engine)
 }

@@ -125,6 +125,15 @@ impl Drop for HttpHost {
     }
 }
 
+/// Posts JSON to somebody on this machine, who closes the connection.
+pub(crate) fn post(place: &str, path: &str, body: &str) -> Answer {
+    let mut stream = TcpStream::connect(place).unwrap();
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {place}\r\nContent-Length: {length}\r\n");
+    stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+    Answer::read(&mut stream)
+}
+
 /// What every client of the protocol sends.
 pub(crate) const ACCEPT: &str = "Accept: application/json, text/event-stream";
 

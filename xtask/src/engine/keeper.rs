@@ -83,9 +83,7 @@ fn lend(api: &Api) -> Result<()> {
     say(&format!("{READY}{}", api.address()));
     // To its end, which comes when whoever started us is gone.
     let _ = stdin().read_to_end(&mut Vec::new());
-    if made {
-        images::remove(api);
-    }
+    images::remove(api, &made);
     Ok(())
 }
 
