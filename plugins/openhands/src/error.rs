@@ -22,7 +22,8 @@ pub(crate) fn too_many(session: &str, most: usize) -> Error {
 
 /// A session that is on its way out.
 pub(crate) fn closing(session: &str) -> Error {
-    let message = format!("Session {session} is being torn down: call `teardown` again to end that");
+    let message =
+        format!("Session {session} is being torn down: call `teardown` again to end that");
     of(Code::Conflict, message, session, "CONFLICT")
 }
 

@@ -28,7 +28,9 @@ fn event(event: &Value) -> Option<Event> {
         "ActionEvent" => {
             let action = &event["action"];
             let name = event["tool_name"].as_str().unwrap_or_default();
-            let what = ["command", "message", "path", "thought"].iter().find_map(|key| action[key].as_str());
+            let what = ["command", "message", "path", "thought"]
+                .iter()
+                .find_map(|key| action[key].as_str());
             format!("{name} {}", what.unwrap_or_default())
         }
         "ObservationEvent" => text_of(&event["observation"]["content"]),
@@ -84,13 +86,16 @@ mod tests {
         ]});
         let events = read(&page);
         let lines: Vec<_> = events.iter().map(|event| event.line.as_str()).collect();
-        assert_eq!(lines, [
-            "t user MessageEvent: do it",
-            "t agent ActionEvent: terminal ls",
-            "t environment ObservationEvent: a.txt",
-            "ConversationErrorEvent: LLMBadRequestError: no",
-            "ConversationStateUpdateEvent: error",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "t user MessageEvent: do it",
+                "t agent ActionEvent: terminal ls",
+                "t environment ObservationEvent: a.txt",
+                "ConversationErrorEvent: LLMBadRequestError: no",
+                "ConversationStateUpdateEvent: error",
+            ]
+        );
         let errors: Vec<_> = events.iter().filter_map(|event| event.error.as_deref()).collect();
         assert_eq!(errors, ["LLMBadRequestError: no"]);
         for nonsense in [json!(null), json!([]), json!({"items": 7}), json!({"items": [[]]})] {

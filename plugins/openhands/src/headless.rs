@@ -148,7 +148,8 @@ fn of(
     let message = || result.and_then(|result| result.message.clone());
     let plain = |outcome, error: Option<String>| Settled { outcome, error, ..Settled::default() };
     let failed = |error: String| {
-        let stuck = error.contains("AgentStuckInLoopError") || log.contains("AgentStuckInLoopError");
+        let stuck =
+            error.contains("AgentStuckInLoopError") || log.contains("AgentStuckInLoopError");
         plain(if stuck { Outcome::Stuck } else { Outcome::Failed }, Some(error))
     };
     match result.map(|result| result.ending) {
@@ -178,13 +179,21 @@ fn of(
             let gone = !result.is_some_and(|result| result.ending == Ending::Exited);
             let code = result.and_then(|result| result.exit_code);
             let (outcome, error) = match (told, code) {
-                _ if gone => (Outcome::Error, message().or(Some(
-                    "its container went away, and nothing says that the task was done".to_owned(),
-                ))),
-                (_, code) if code != Some(0) => (Outcome::Failed, Some("OpenHands failed".to_owned())),
+                _ if gone => (
+                    Outcome::Error,
+                    message().or(Some(
+                        "its container went away, and nothing says that the task was done"
+                            .to_owned(),
+                    )),
+                ),
+                (_, code) if code != Some(0) => {
+                    (Outcome::Failed, Some("OpenHands failed".to_owned()))
+                }
                 (Some(Err(why)), _) => (Outcome::Unknown, Some(why)),
                 (None, _) => (Outcome::Unknown, Some("OpenHands left no trajectory".to_owned())),
-                (Some(Ok(_)), _) => (Outcome::Unknown, Some("the agent stopped without a word on it".to_owned())),
+                (Some(Ok(_)), _) => {
+                    (Outcome::Unknown, Some("the agent stopped without a word on it".to_owned()))
+                }
             };
             Settled { outcome, final_message, error, ..Settled::default() }
         }
@@ -216,8 +225,7 @@ mod tests {
         outcome: Outcome,
     ) {
         let result = result.map(|(ending, code)| ended(ending, code));
-        let settled =
-            of(false, result.as_ref(), told.clone(), logged.map(str::to_owned), "");
+        let settled = of(false, result.as_ref(), told.clone(), logged.map(str::to_owned), "");
         assert_eq!(settled.outcome, outcome, "{settled:?}");
         assert_eq!(of(true, result.as_ref(), told, None, "").error.is_some(), {
             matches!(result.map(|it| it.ending), Some(Ending::TimedOut))
@@ -260,14 +268,16 @@ mod tests {
             environment(&task, &Session::default(), &settings)
         };
         let usual = of("{}");
-        let told = |variables: &BTreeMap<String, Value>, name: &str, value: &str| {
-            matches!(variables.get(name), Some(Value::Plain(known)) if known == value)
-        };
+        let told = |variables: &BTreeMap<String, Value>, name: &str, value: &str| matches!(variables.get(name), Some(Value::Plain(known)) if known == value);
         assert!(told(&usual, "LLM_API_KEY", "ollama") && told(&usual, "RUNTIME", "cli"));
         let path = "/workspace/.git/windlass/t/trajectory.json";
         assert!(told(&usual, "SAVE_TRAJECTORY_PATH", path));
-        let set = of(r#"{"secrets": ["LLM_API_KEY", "T"], "environment": {"A": "b"}, "llm_base_url": ""}"#);
-        assert!(matches!(set.get("LLM_API_KEY"), Some(Value::Secret(name)) if name == "LLM_API_KEY"));
+        let set = of(
+            r#"{"secrets": ["LLM_API_KEY", "T"], "environment": {"A": "b"}, "llm_base_url": ""}"#,
+        );
+        assert!(
+            matches!(set.get("LLM_API_KEY"), Some(Value::Secret(name)) if name == "LLM_API_KEY")
+        );
         assert!(matches!(set.get("T"), Some(Value::Secret(name)) if name == "T"));
         assert!(told(&set, "A", "b") && !set.contains_key("LLM_BASE_URL"));
     }

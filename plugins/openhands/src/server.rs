@@ -127,7 +127,8 @@ impl<'a> Server<'a> {
         while !self.is_healthy() {
             if let State::Ended(result) = process.info()?.state {
                 let code = result.exit_code.map_or("no code".to_owned(), |code| code.to_string());
-                let message = format!("the agent server ended with {code}: {}", last_words(process));
+                let message =
+                    format!("the agent server ended with {code}: {}", last_words(process));
                 return Err(Error::failed(message));
             }
             if clock::now() > start + patience {
@@ -228,7 +229,8 @@ impl<'a> Server<'a> {
 
 /// The task as the server wants it. The key of the model is not in it: it is in the environment of the server.
 fn body(task: &Task, settings: &Settings) -> Json {
-    let mut llm = json!({"usage_id": "agent", "model": settings.llm_model, "timeout": settings.llm_timeout});
+    let mut llm =
+        json!({"usage_id": "agent", "model": settings.llm_model, "timeout": settings.llm_timeout});
     if !settings.llm_base_url.is_empty() {
         llm["base_url"] = settings.llm_base_url.clone().into();
     }

@@ -9,7 +9,7 @@ use windlass_sdk::{
     workspaces::Workspace,
 };
 
-use crate::{error, tree};
+use crate::{error, settings::Settings, time, tree};
 
 const SESSIONS: &str = "sessions";
 /// How many documents are read at once.
@@ -71,8 +71,8 @@ pub(crate) struct Told {
 
 impl Session {
     /// The open session of this id. A workspace that another plugin made a repository of becomes one.
-    pub(crate) fn open(id: &str) -> Result<Self, Error> {
-        let session = Self::find(id)?.map_or_else(|| adopt(id), Ok)?;
+    pub(crate) fn open(id: &str, settings: &Settings) -> Result<Self, Error> {
+        let session = Self::find(id)?.map_or_else(|| adopt(id, settings), Ok)?;
         if session.closed.is_some() {
             return Err(error::no_session(id));
         }
@@ -80,8 +80,8 @@ impl Session {
     }
 
     /// The same, if nobody is taking it away.
-    pub(crate) fn open_to_work(id: &str) -> Result<Self, Error> {
-        let session = Self::open(id)?;
+    pub(crate) fn open_to_work(id: &str, settings: &Settings) -> Result<Self, Error> {
+        let session = Self::open(id, settings)?;
         if session.closing.is_some() { Err(error::closing(id)) } else { Ok(session) }
     }
 
@@ -162,7 +162,7 @@ impl Session {
             repo_url: self.repo_url.clone(),
             branch: self.branch.clone(),
             workspace_path: workspace_path(id),
-            created_at: crate::time::iso(self.created),
+            created_at: time::iso(self.created),
         }
     }
 }
@@ -181,12 +181,12 @@ pub(crate) fn workspace(id: &str) -> Result<Workspace, Error> {
 }
 
 /// Makes a session of a workspace that holds a repository.
-fn adopt(id: &str) -> Result<Session, Error> {
+fn adopt(id: &str, settings: &Settings) -> Result<Session, Error> {
     if !is_id(id) {
         return Err(error::no_session(id));
     }
-    let workspace = workspace(id)?;
-    let origin = tree::origin(&workspace).ok_or_else(|| error::no_session(id))?;
+    workspace(id)?;
+    let origin = tree::origin(id, settings).ok_or_else(|| error::no_session(id))?;
     let session = Session {
         repo_url: origin.url,
         branch: origin.branch,

@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) max_iterations: Option<u32>,
     /// After how many seconds a task is ended. Absent: never.
     pub(crate) task_timeout_s: Option<u32>,
+    /// How git is run.
+    pub(crate) git: windlass_repository::Settings,
     /// Globs of what stays out of the archive that `teardown` makes, besides the files that hold secrets by their name.
     pub(crate) archive_exclude: Vec<String>,
 }
@@ -83,6 +85,7 @@ impl Default for Settings {
             environment: BTreeMap::new(),
             max_iterations: None,
             task_timeout_s: None,
+            git: windlass_repository::Settings::default(),
             archive_exclude: Vec::new(),
         }
     }

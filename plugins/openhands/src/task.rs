@@ -120,10 +120,7 @@ impl Task {
 
     /// Changes what is known of it, whoever else does at the same time. What it came to is written once: it is given back
     /// as it is. None: it has been removed.
-    pub(crate) fn change(
-        &mut self,
-        change: impl Fn(&mut Self),
-    ) -> Result<Option<()>, Error> {
+    pub(crate) fn change(&mut self, change: impl Fn(&mut Self)) -> Result<Option<()>, Error> {
         let key = key(&self.session, &self.id);
         for _ in 0..ATTEMPTS {
             let Some(before) = get(TASKS, &key)? else { return Ok(None) };

@@ -69,7 +69,9 @@ fn after(verdict: Verdict, event: &Value) -> Verdict {
         }
         // Work goes on after it, or the state that comes next says what it came to.
         (_, Some("agent_state_changed"), _) => match event["extras"]["agent_state"].as_str() {
-            Some("error") => Verdict::Failed(first(&[&event["extras"]["reason"], &event["content"]])),
+            Some("error") => {
+                Verdict::Failed(first(&[&event["extras"]["reason"], &event["content"]]))
+            }
             Some("rejected") if !matches!(verdict, Verdict::Rejected(_)) => {
                 Verdict::Rejected(String::new())
             }
@@ -147,7 +149,10 @@ mod tests {
 
     #[test]
     fn strange_events_are_passed_over() {
-        check(r#"[1, null, "finish", [], {}, {"action": 7}, {"action": "finish"}]"#, finished("", true));
+        check(
+            r#"[1, null, "finish", [], {}, {"action": 7}, {"action": "finish"}]"#,
+            finished("", true),
+        );
         check(r#"[{"action":"finish","args":[1],"message":{"a":1}}]"#, finished("", true));
     }
 

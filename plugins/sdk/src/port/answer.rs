@@ -230,7 +230,11 @@ mod tests {
         check(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, and more", 200, "hello");
         check(b"HTTP/1.0 404 Not Found\r\n\r\nuntil it closes", 404, "until it closes");
         check(b"HTTP/1.1 204 No Content\r\n\r\n", 204, "");
-        check(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 \r\ncontent-length:2\r\n\r\n{}", 201, "{}");
+        check(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 \r\ncontent-length:2\r\n\r\n{}",
+            201,
+            "{}",
+        );
         let chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n, and more\r\n0\r\n\r\n";
         check(chunks, 200, "hello, and more");
     }
@@ -241,7 +245,10 @@ mod tests {
         refused(b"HTTP/1.1 200 OK\r\ncontent-le", "in the middle");
         refused(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell", "in the middle");
         refused(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel", "in the middle");
-        refused(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nh\r\n", "in the middle");
+        refused(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nh\r\n",
+            "in the middle",
+        );
     }
 
     #[test]
@@ -251,7 +258,10 @@ mod tests {
         refused(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "no length");
         refused(b"HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\nx", "no length");
         refused(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999999\r\n\r\n", "no length");
-        refused(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxy", "no length");
+        refused(
+            b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxy",
+            "no length",
+        );
         refused(b"HTTP/1.1 200 OK\r\ncontent-length: 65\r\n\r\n", "65 bytes or more");
         refused(b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", "coded as `gzip`");
         refused(
@@ -263,7 +273,10 @@ mod tests {
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n",
             "bytes or more",
         );
-        refused(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nhello", "longer than it says");
+        refused(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nhello",
+            "longer than it says",
+        );
         refused(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "leads nowhere");
         refused(&[b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &[b'x'; 65]].concat(), "65 bytes or more");
         refused(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(20), "leads nowhere");
@@ -274,7 +287,8 @@ mod tests {
         let mut pieces = 0;
         let endless = || {
             pieces += 1;
-            let line = if pieces == 1 { "HTTP/1.1 200 OK\r\nx: ".to_owned() } else { "x".repeat(999) };
+            let line =
+                if pieces == 1 { "HTTP/1.1 200 OK\r\nx: ".to_owned() } else { "x".repeat(999) };
             Ok(Some(line.into_bytes()))
         };
         let error = read(endless, 64).unwrap_err();
