@@ -67,7 +67,7 @@ pub(crate) fn labelled(engine: &Api, label: &str) -> anyhow::Result<Vec<Value>> 
 }
 
 /// For the query of an address.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 

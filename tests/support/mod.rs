@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod served;
 pub(crate) mod githttp;
 pub(crate) mod llm;
+pub(crate) mod real;
 pub(crate) mod site;
 mod watch;
 

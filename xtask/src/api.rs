@@ -3,7 +3,7 @@
 //! The tests look with it at what the host made, and the bench measures the host beside it.
 
 use std::{
-    io::{BufRead as _, BufReader, Read, Write},
+    io::{self, BufRead as _, BufReader, Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
     time::Duration,
@@ -14,6 +14,9 @@ use serde_json::Value;
 
 /// No engine is so slow, not even at pulling down a hundred containers at once.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+const JSON: &str = "application/json";
+const ARCHIVE: &str = "application/x-tar";
 
 /// Where an engine listens: `unix:///path` or `tcp://host:port`.
 #[derive(Clone, Debug)]
@@ -36,35 +39,47 @@ impl Api {
     }
 
     pub(crate) fn answers(&self) -> bool {
-        self.send("GET", "/_ping", None).is_ok()
+        self.send("GET", "/_ping", JSON, io::empty(), 0).is_ok()
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
-        parse(&self.send("GET", path, None)?)
+        parse(&self.send("GET", path, JSON, io::empty(), 0)?)
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        parse(&self.post_bytes(path, "application/json", body.to_string().as_bytes())?)
+        parse(&self.post_for_bytes(path, body)?)
     }
 
-    /// The same for what is no JSON: an archive that goes in, the output of an exec that comes out.
-    pub(crate) fn post_bytes(&self, path: &str, kind: &str, body: &[u8]) -> Result<Vec<u8>> {
-        self.send("POST", path, Some((kind, body)))
+    /// The same where no JSON comes out, but the output of an exec.
+    pub(crate) fn post_for_bytes(&self, path: &str, body: &Value) -> Result<Vec<u8>> {
+        let body = body.to_string();
+        self.send("POST", path, JSON, body.as_bytes(), body.len() as u64)
+    }
+
+    /// An archive of this length goes in, which need not fit into memory.
+    pub(crate) fn post_archive(&self, path: &str, archive: impl Read, length: u64) -> Result<()> {
+        self.send("POST", path, ARCHIVE, archive, length).map(drop)
     }
 
     pub(crate) fn delete(&self, path: &str) -> Result<()> {
-        self.send("DELETE", path, None).map(drop)
+        self.send("DELETE", path, JSON, io::empty(), 0).map(drop)
     }
 
     /// HTTP/1.0, so that no answer comes in chunks.
-    fn send(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Result<Vec<u8>> {
-        let (kind, body) = body.unwrap_or(("application/json", b""));
-        let length = body.len();
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        mut body: impl Read,
+        length: u64,
+    ) -> Result<Vec<u8>> {
         let head = format!(
             "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
         );
         let mut stream = self.connect()?;
-        stream.write_all(&[head.as_bytes(), body].concat())?;
+        stream.write_all(head.as_bytes())?;
+        io::copy(&mut body, &mut stream)?;
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

@@ -44,8 +44,16 @@ pub(crate) fn answer(command: &mut Command) -> Option<String> {
 
 /// Whether a program succeeded in time. It is killed when time is up.
 pub(crate) fn succeeded_within(limit: Duration, command: &mut Command) -> bool {
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut child) = quiet.spawn() else { return false };
+    within(limit, command.stdout(Stdio::null()).stderr(Stdio::null()))
+}
+
+/// The same, with all output at the end of a file.
+pub(crate) fn logged_within(limit: Duration, command: &mut Command, log: &File) -> Result<bool> {
+    Ok(within(limit, command.stdout(log.try_clone()?).stderr(log.try_clone()?)))
+}
+
+fn within(limit: Duration, command: &mut Command) -> bool {
+    let Ok(mut child) = command.stdin(Stdio::null()).spawn() else { return false };
     let start = Instant::now();
     while start.elapsed() < limit {
         match child.try_wait() {

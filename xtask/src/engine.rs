@@ -20,7 +20,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
-pub(crate) use keeper::keep;
+pub(crate) use keeper::{keep, need};
 
 use crate::{api::Api, report::Absent};
 

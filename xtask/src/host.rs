@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{command, plugins, supervisor, tree};
+use crate::{command, inside, plugins, tree};
 
 /// One of cargo's profiles.
 #[derive(Clone, Copy)]
@@ -67,7 +67,10 @@ fn bundle(profile: Profile) -> Result<Vec<PathBuf>> {
             fs::remove_file(&path)?;
         }
     }
-    tree::write_if_changed(&folder.join(SUPERVISOR), &fs::read(supervisor::build()?)?)?;
+    tree::write_if_changed(
+        &folder.join(SUPERVISOR),
+        &fs::read(inside::build(inside::SUPERVISOR)?)?,
+    )?;
     let mut components = Vec::new();
     for name in names {
         let component = folder.join(format!("{name}.wasm"));

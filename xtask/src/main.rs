@@ -18,13 +18,14 @@ mod report;
 mod toolchain;
 mod python;
 mod plugins;
-mod supervisor;
+mod inside;
 mod host;
 mod run;
 mod serve;
 mod peers;
 mod api;
 mod engine;
+mod openhands;
 mod test;
 mod bench;
 
@@ -56,6 +57,8 @@ enum Command {
         /// Only tests, and peers, whose name contains this.
         filter: Option<String>,
     },
+    /// Builds the real OpenHands, in both forms, for the tests. It takes minutes, and is kept outside the repository.
+    Openhands,
     /// Holds the host to the programs that others wrote for the protocol.
     Peers {
         /// Only peers whose name contains this.
@@ -90,6 +93,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Build { release: true } => println!("{}", host::build(host::RELEASE)?.display()),
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Test { filter } => return test::test(filter.as_deref()),
+        Command::Openhands => openhands::build()?,
         Command::Peers { only } => return peers::peers(only.as_deref()),
         Command::Keep { engine } => engine::keep(engine)?,
         Command::Bench { suite, runs } => return bench::bench(suite, runs),

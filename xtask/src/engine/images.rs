@@ -3,13 +3,18 @@
 mod layer;
 mod busybox;
 mod git;
+mod openhands;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::IMAGE;
-use crate::{api::Api, report::Absent};
+use crate::{
+    api::Api,
+    openhands::form::{APP, SERVER},
+    report::Absent,
+};
 use layer::Layer;
 
 /// What is in an image: another digest is another image of the same name.
@@ -21,16 +26,21 @@ struct Image {
     lay: fn(&mut Layer) -> Result<()>,
 }
 
-const IMAGES: [Image; 2] =
-    [Image { name: IMAGE, lay: busybox::lay }, Image { name: git::NAME, lay: git::lay }];
+const IMAGES: [Image; 3] = [
+    Image { name: IMAGE, lay: busybox::lay },
+    Image { name: git::NAME, lay: git::lay },
+    Image { name: openhands::NAME, lay: openhands::lay },
+];
 
 /// Makes what is not there or differs; gives the names of what was not there. What this machine has no parts for is left
 /// out, and its tests are skipped; all need the first one.
-pub(super) fn make(api: &Api) -> Result<Vec<&'static str>> {
-    let mut made = Vec::new();
+pub(super) fn make(api: &Api) -> Result<Vec<String>> {
+    // A test makes these when it needs them: they are large.
+    let large = [SERVER.image(), APP.image()].into_iter();
+    let mut made: Vec<_> = large.filter(|name| find(api, name).is_none()).collect();
     for image in IMAGES {
         match image.make(api) {
-            Ok(true) => made.push(image.name),
+            Ok(true) => made.push(image.name.to_owned()),
             Ok(false) => {}
             Err(error) if image.name != IMAGE && error.is::<Absent>() => {
                 eprintln!("SKIPPED image `{}`: {error:#}", image.name);
@@ -41,11 +51,15 @@ pub(super) fn make(api: &Api) -> Result<Vec<&'static str>> {
     Ok(made)
 }
 
-pub(super) fn remove(api: &Api, names: &[&str]) {
+pub(super) fn remove(api: &Api, names: &[String]) {
     for name in names {
         // Somebody may have removed it.
         let _ = api.delete(&format!("/images/{name}?force=1"));
     }
+}
+
+fn find(api: &Api, name: &str) -> Option<Value> {
+    api.get(&format!("/images/{name}/json")).ok()
 }
 
 impl Image {
@@ -56,7 +70,7 @@ impl Image {
         let archive = layer.finish()?;
         let digest = Sha256::digest(&archive);
         let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let found = api.get(&format!("/images/{}/json", self.name)).ok();
+        let found = find(api, self.name);
         let same = |found: &Value| found["Config"]["Labels"][DIGEST] == *digest;
         if found.as_ref().is_some_and(same) {
             return Ok(false);
@@ -64,7 +78,7 @@ impl Image {
         let (name, tag) = self.name.split_once(':').unwrap_or((self.name, "latest"));
         let label = format!("LABEL%20windlass.test%3Dtrue%20{DIGEST}%3D{digest}");
         let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}&changes={label}");
-        api.post_bytes(&path, "application/x-tar", &archive)
+        api.post_archive(&path, archive.as_slice(), archive.len() as u64)
             .with_context(|| format!("cannot import the image `{}`", self.name))?;
         let Some(found) = found else { return Ok(true) };
         // A container may still be made of it.

@@ -142,7 +142,7 @@ impl Home {
 }
 
 /// Makes sure that these programs are there, from these packages if need be.
-pub(super) fn need(programs: &[&str], packages: &[&str]) -> Result<()> {
+pub(crate) fn need(programs: &[&str], packages: &[&str]) -> Result<()> {
     let missing = |programs: &[&str]| programs.iter().any(|program| !is_installed(program));
     if missing(programs) && geteuid().is_root() && is_installed("apt-get") {
         let mut apt = Command::new("apt-get");

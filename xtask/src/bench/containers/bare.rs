@@ -31,9 +31,9 @@ impl<'a> Bare<'a> {
         let spec = json!({"Cmd": cmd, "AttachStdout": true, "AttachStderr": true});
         let exec = self.engine.post(&format!("/containers/{}/exec", self.id), &spec)?;
         let id = text(&exec["Id"])?;
-        let body = json!({"Detach": false, "Tty": false}).to_string();
+        let body = json!({"Detach": false, "Tty": false});
         let path = format!("/exec/{id}/start");
-        let output = self.engine.post_bytes(&path, "application/json", body.as_bytes())?;
+        let output = self.engine.post_for_bytes(&path, &body)?;
         let seen = self.engine.get(&format!("/exec/{id}/json"))?;
         ensure!(seen["ExitCode"] == 0, "an exec failed: {seen}");
         Ok(output.len())

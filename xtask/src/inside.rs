@@ -1,4 +1,4 @@
-//! The supervisor as it ships: static, so that it runs in any image, and small.
+//! Programs that run inside containers: static, so that they run in any image, and small.
 
 use std::{path::PathBuf, process::Command};
 
@@ -6,18 +6,21 @@ use anyhow::{Context as _, Result};
 
 use crate::{command, plugins, tree};
 
-/// Builds it; gives the binary's path.
+/// What the host starts first in each container.
+pub(crate) const SUPERVISOR: &str = "windlass-supervisor";
+
+/// Builds a package's program of the same name as it ships; gives the binary's path.
 ///
-/// It has a target folder of its own: cargo unites features over what it builds together, and the host wants more
+/// Such programs have a target folder of their own: cargo unites features over what it builds together, and the host wants more
 /// of them than are good in a program of a megabyte.
-pub(crate) fn build() -> Result<PathBuf> {
+pub(crate) fn build(package: &str) -> Result<PathBuf> {
     let target = target()?;
     let folder = tree::target().join("supervisor");
     let flags = ["-Ctarget-feature=+crt-static", &plugins::without_paths_of_this_machine()];
     // With a target named, the flags are for the program and not for what runs during the build.
     command::succeed(
         command::cargo()
-            .args(["build", "--package", "windlass-supervisor", "--release", "--quiet"])
+            .args(["build", "--package", package, "--release", "--quiet"])
             .args(["--target", &target])
             .env("CARGO_TARGET_DIR", &folder)
             .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
@@ -27,7 +30,7 @@ pub(crate) fn build() -> Result<PathBuf> {
             .env("CARGO_PROFILE_RELEASE_STRIP", "true")
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")),
     )?;
-    Ok(folder.join(target).join("release/windlass-supervisor"))
+    Ok(folder.join(target).join("release").join(package))
 }
 
 /// Containers run on the machine of the host, so what builds the one builds the other.

@@ -1,0 +1,54 @@
+//! The real OpenHands as images of the engine: brought there when the first test needs them.
+
+#[path = "../../xtask/src/openhands/form.rs"]
+mod form;
+
+use std::{fs::File, sync::Mutex};
+
+use super::engine::{api::Api, encoded, skip};
+use form::{APP, Form, SERVER};
+
+/// What the vendor's image says of itself, and whose it is.
+const OF_THE_SERVER: [&str; 3] = [
+    "LABEL windlass.test=true",
+    "EXPOSE 8000",
+    r#"ENTRYPOINT ["/usr/bin/tini","--","/agent-server/.venv/bin/python","-m","openhands.agent_server"]"#,
+];
+const OF_THE_APP: [&str; 6] = [
+    "LABEL windlass.test=true",
+    "WORKDIR /app",
+    "ENV VIRTUAL_ENV=/app/.venv",
+    "ENV PATH=/app/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "ENV PYTHONPATH=/app",
+    "ENV FILE_STORE_PATH=/.openhands",
+];
+
+/// The current form: the image of its server.
+pub(crate) fn server(engine: &Api) -> Option<String> {
+    bring(engine, &SERVER, &OF_THE_SERVER)
+}
+
+/// The form of 2025: the image of its program.
+pub(crate) fn app(engine: &Api) -> Option<String> {
+    bring(engine, &APP, &OF_THE_APP)
+}
+
+fn bring(engine: &Api, form: &Form, changes: &[&str]) -> Option<String> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap();
+    let image = form.image();
+    if engine.get(&format!("/images/{image}/json")).is_ok() {
+        return Some(image);
+    }
+    let Ok(archive) = File::open(form.archive().unwrap()) else {
+        let how = "`cargo xtask openhands` builds it once, in minutes, and keeps it";
+        return skip(&format!("no real OpenHands {}: {how}", form.version));
+    };
+    let (name, tag) = image.split_once(':').unwrap();
+    let changes = changes.iter().map(|change| format!("&changes={}", encoded(change)));
+    let changes: String = changes.collect();
+    let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}{changes}");
+    let length = archive.metadata().unwrap().len();
+    engine.post_archive(&path, archive, length).unwrap();
+    Some(image)
+}
