@@ -46,7 +46,7 @@ pub(crate) fn keep(
         .and_then(|_| archives.copy_from(workspace, &packed, &target));
     // It goes with the workspace where that fails.
     let removed = workspace.delete(&packed);
-    kept.and_then(|_| removed).map_err(|failed| {
+    kept.and(removed).map_err(|failed| {
         error::about(
             session,
             Error {

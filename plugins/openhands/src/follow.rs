@@ -115,7 +115,12 @@ fn converse<'a>(task: &Task, live: &mut Live) -> Result<Option<End<'a>>, Error> 
             live.events = server.events()?.into_iter().map(|event| event.line).collect();
             Ok(None)
         }
-        Conversation::Over(settled) => Ok(Some(End::Conversation(*settled))),
+        Conversation::Over(mut settled) => {
+            // They go with the server. Without them it is known all the same how it ended.
+            let events = server.events().unwrap_or_default();
+            settled.events = events.into_iter().map(|event| event.line).collect();
+            Ok(Some(End::Conversation(*settled)))
+        }
         Conversation::Absent if task.begun => {
             let error = Some("the agent server has lost the task".to_owned());
             Ok(Some(End::Conversation(Settled {
@@ -139,7 +144,7 @@ fn settle(
     let mut settled = judged(task, end, &log)?;
     settled.changes = changes(task, settings);
     task.keep_log(&log)?;
-    task.change(|task| task.settled = Some(settled.clone()))?;
+    task.settle(&settled)?;
     Session::release(&task.session, &task.id)?;
     if let Err(error) = world::remove(&task.alias()) {
         log::write(Level::Warn, &format!("the container of task {}: {}", task.id, error.message));
@@ -184,7 +189,7 @@ fn settled(task: &Task) -> Result<Live, Error> {
         status: "exited",
         outcome: settled.outcome,
         log: task.log()?,
-        events: Vec::new(),
+        events: settled.events,
         error: settled.error,
         changes: settled.changes,
     })

@@ -171,33 +171,32 @@ fn of(
         (Some(Ok(Verdict::Failed(why))), _) => failed(why),
         (Some(Ok(Verdict::Rejected(why))), _) => plain(Outcome::Failed, Some(why)),
         (_, Some(why)) => failed(why),
-        (told, None) => {
-            let final_message = match &told {
-                Some(Ok(Verdict::Said(text))) => Some(text.clone()),
-                _ => None,
-            };
-            let gone = !result.is_some_and(|result| result.ending == Ending::Exited);
-            let code = result.and_then(|result| result.exit_code);
-            let (outcome, error) = match (told, code) {
-                _ if gone => (
-                    Outcome::Error,
-                    message().or(Some(
-                        "its container went away, and nothing says that the task was done"
-                            .to_owned(),
-                    )),
-                ),
-                (_, code) if code != Some(0) => {
-                    (Outcome::Failed, Some("OpenHands failed".to_owned()))
-                }
-                (Some(Err(why)), _) => (Outcome::Unknown, Some(why)),
-                (None, _) => (Outcome::Unknown, Some("OpenHands left no trajectory".to_owned())),
-                (Some(Ok(_)), _) => {
-                    (Outcome::Unknown, Some("the agent stopped without a word on it".to_owned()))
-                }
-            };
-            Settled { outcome, final_message, error, ..Settled::default() }
-        }
+        (told, None) => without_an_end(result, told),
     }
+}
+
+/// What it came to where nobody said that it ended.
+fn without_an_end(result: Option<&ResultOf>, told: Option<Result<Verdict, String>>) -> Settled {
+    let exited = result.filter(|result| result.ending == Ending::Exited);
+    let final_message = match &told {
+        Some(Ok(Verdict::Said(text))) => Some(text.clone()),
+        _ => None,
+    };
+    let (outcome, error) = match (exited.map(|result| result.exit_code), told) {
+        (None, _) => {
+            let usual = "its container went away, and nothing says that the task was done";
+            let message = result.and_then(|result| result.message.clone());
+            (Outcome::Error, message.unwrap_or_else(|| usual.to_owned()))
+        }
+        (Some(code), _) if code != Some(0) => {
+            let code = code.map_or("a signal".to_owned(), |code| format!("the code {code}"));
+            (Outcome::Failed, format!("OpenHands ended with {code}"))
+        }
+        (_, Some(Err(why))) => (Outcome::Unknown, why),
+        (_, None) => (Outcome::Unknown, "OpenHands left no trajectory".to_owned()),
+        (_, Some(Ok(_))) => (Outcome::Failed, "the agent stopped before it was done".to_owned()),
+    };
+    Settled { outcome, final_message, error: Some(error), ..Settled::default() }
 }
 
 #[cfg(test)]
@@ -248,8 +247,8 @@ mod tests {
         check(zero, open(), Some("AgentStuckInLoopError: x"), Outcome::Stuck);
         check(zero, Some(Ok(Verdict::Failed("no".to_owned()))), None, Outcome::Failed);
         check(zero, Some(Ok(Verdict::Rejected("no".to_owned()))), None, Outcome::Failed);
-        check(zero, open(), None, Outcome::Unknown);
-        check(zero, Some(Ok(Verdict::Said("?".to_owned()))), None, Outcome::Unknown);
+        check(zero, open(), None, Outcome::Failed);
+        check(zero, Some(Ok(Verdict::Said("?".to_owned()))), None, Outcome::Failed);
         check(zero, Some(Err("nonsense".to_owned())), None, Outcome::Unknown);
         check(zero, None, None, Outcome::Unknown);
         check(one, None, None, Outcome::Failed);

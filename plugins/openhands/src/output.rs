@@ -32,17 +32,15 @@ pub(crate) fn end_in_json(text: String, most: usize) -> String {
 
 /// The reason that OpenHands 0.45 gave in its log, if the last state that it told was an error.
 pub(crate) fn told_error(log: &str) -> Option<String> {
-    const STATE: &str = "agent_state='";
-    let last = log.rfind(STATE)?;
-    let told = log.get(last + STATE.len()..)?;
-    if !told.starts_with("error'") {
+    let states = log.rsplit_once(" to AgentState.");
+    if !states.is_some_and(|(_, state)| state.starts_with("ERROR")) {
         return None;
     }
-    let line = told.lines().next()?;
-    let reason = line.split_once("reason='").or_else(|| line.split_once("reason=\""));
-    let reason = reason.map_or("", |(_, rest)| rest);
-    let reason = reason.rsplit_once(", observation=").map_or(reason, |(reason, _)| reason);
-    Some(reason.trim_end_matches([')', '\'', '"']).to_owned())
+    let reason = |line: &str| {
+        let (_, behind) = line.split_once("loop.py:")?;
+        behind.split_once(" - ").map(|(_, reason)| reason.trim().to_owned())
+    };
+    Some(log.lines().rev().find_map(reason).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -89,11 +87,11 @@ mod tests {
 
     #[test]
     fn an_error_is_found_in_the_log() {
-        let log = "INFO AgentStateChangedObservation(content='', agent_state='running', reason='', observation='agent_state_changed')\n\
-                   INFO AgentStateChangedObservation(content='', agent_state='error', reason='BadRequestError: it's no good', observation='agent_state_changed')\nbye";
-        assert_eq!(told_error(log).unwrap(), "BadRequestError: it's no good");
-        assert_eq!(told_error(&log.replace("'error'", "'finished'")), None);
-        assert_eq!(told_error("agent_state='error'").unwrap(), "");
+        let log = "\u{1b}[91m18:36:53 - openhands:ERROR\u{1b}[0m: loop.py:24 - BadRequestError: no - such model\n\
+                   18:36:53 - openhands:INFO: agent_controller.py:556 - state from AgentState.RUNNING to AgentState.ERROR\nbye";
+        assert_eq!(told_error(log).unwrap(), "BadRequestError: no - such model");
+        assert_eq!(told_error(&log.replace("to AgentState.ERROR", "to AgentState.FINISHED")), None);
+        assert_eq!(told_error(" to AgentState.ERROR").unwrap(), "");
         assert_eq!(told_error("nothing"), None);
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Settled {
     pub(crate) final_message: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) changes: Option<Changes>,
+    /// What the agent did last, where the agent server ran the task.
+    pub(crate) events: Vec<String>,
 }
 
 /// How a task is, or what it came to.
@@ -136,6 +138,21 @@ impl Task {
             return Ok(Some(()));
         }
         Err(Error::unavailable(format!("too much happens to task {} at once: try again", self.id)))
+    }
+
+    /// Writes down what it came to, once.
+    pub(crate) fn settle(&mut self, settled: &Settled) -> Result<(), Error> {
+        let whole = self.change(|task| task.settled = Some(settled.clone()));
+        let written = match whole {
+            // An agent can make long names and say much. What it came to has to be kept in any case.
+            Err(error) if error.code == Code::Limit => self.change(|task| {
+                let (outcome, exit_code) = (settled.outcome, settled.exit_code);
+                let error = settled.error.clone();
+                task.settled = Some(Settled { outcome, exit_code, error, ..Settled::default() });
+            }),
+            written => written,
+        };
+        written.map(drop)
     }
 
     /// Keeps what it printed, once.

@@ -8,7 +8,7 @@ use windlass_sdk::{
 };
 
 use crate::{
-    session::{Claim, Session},
+    session::Claim,
     task::{Task, alias},
 };
 
@@ -95,11 +95,6 @@ impl World {
         let container = self.container(&claim.task);
         let running = container.is_some_and(|container| self.running_in(container).is_some());
         running || matches!(self.unstarted(container, claim.since), Standing::Starting)
-    }
-
-    /// How many tasks of a session run, or are about to.
-    pub(crate) fn count(&self, session: &Session) -> usize {
-        session.claims.iter().filter(|claim| self.holds(claim)).count()
     }
 }
 
