@@ -32,7 +32,18 @@ pub struct Defaults {
     pub when_set: Option<String>,
     pub grants: Grants,
     pub secrets: BTreeMap<String, Reference>,
+    pub secrets_by_prefix: Option<SecretsByPrefix>,
     pub config: toml::Table,
+}
+
+/// Environment variables that are secrets of the plugin because of how their names begin.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsByPrefix {
+    /// What stands before the name of the secret.
+    pub prefix: String,
+    /// The key of the plugin's configuration that lists the names. The values the plugin never sees.
+    pub config: String,
 }
 
 impl Bundled {
@@ -46,5 +57,44 @@ impl Defaults {
     pub fn apply_unasked(&self) -> bool {
         let set = |name: &String| env::var_os(name).is_some_and(|value| !value.is_empty());
         !self.only_when_named && self.when_set.as_ref().is_none_or(set)
+    }
+}
+
+impl SecretsByPrefix {
+    /// The secrets that these variables hold, by name. An empty one is none, and so is one whose name nobody could write.
+    pub fn find(
+        &self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> BTreeMap<String, Reference> {
+        let secret = |(variable, value): (String, String)| {
+            let name = variable.strip_prefix(&self.prefix)?;
+            let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            let usable = !name.is_empty() && name.bytes().all(word) && !value.trim().is_empty();
+            usable.then(|| (name.to_owned(), Reference::Environment(variable.clone())))
+        };
+        variables.filter_map(secret).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_a_prefix_are_secrets() {
+        let own = SecretsByPrefix { prefix: "MY_".to_owned(), config: "secrets".to_owned() };
+        let variables = [
+            ("MY_TOKEN", "t"),
+            ("MY_EMPTY", " "),
+            ("MY_", "x"),
+            ("MY_A-B", "x"),
+            ("MY_é", "x"),
+            ("TOKEN", "x"),
+            ("NOT_MY_TOKEN", "x"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let found = own.find(variables.into_iter());
+        let told: Vec<_> = found.iter().map(|(name, from)| format!("{name} {from}")).collect();
+        assert_eq!(told, ["TOKEN ${MY_TOKEN}"]);
     }
 }

@@ -1,6 +1,6 @@
 //! `containers`: rooms in which programs run that nobody has to trust.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use wasmtime::component::Resource;
 
@@ -112,6 +112,11 @@ impl wit::HostContainer for CallState {
 }
 
 impl wit::HostConnection for CallState {
+    async fn patience(&mut self, connection: Resource<Tunnel>, ms: u32) -> wasmtime::Result<()> {
+        self.table.get_mut(&connection)?.wait_at_most(Duration::from_millis(ms.into()));
+        Ok(())
+    }
+
     async fn read(&mut self, connection: Resource<Tunnel>, most: u32) -> Result<Option<Vec<u8>>> {
         self.table.get_mut(&connection)?.read_some(most.min(LARGEST_READ) as usize).await
     }

@@ -47,22 +47,38 @@ pub(super) fn apply(
 pub(super) fn transport(
     lookup: &impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Option<Transport>> {
-    let host = lookup("MCP_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
-    let port = lookup("MCP_PORT").unwrap_or_else(|| "8000".to_owned());
     Ok(match lookup("MCP_TRANSPORT_MODE").as_deref() {
+        // The OpenHands server had HTTP only, and two variables for where.
+        None if lookup("MCP_HTTP_HOST").or_else(|| lookup("MCP_HTTP_PORT")).is_some() => {
+            Some(Transport::Http(address("MCP_HTTP_HOST", "MCP_HTTP_PORT", "6363", lookup)?))
+        }
         None => None,
         Some("stdio") => Some(Transport::Stdio),
         Some("streamable-http" | "sse") => {
-            let written =
-                format!("{}:{port}", if host == "localhost" { "127.0.0.1" } else { &host });
-            let address = written.parse().with_context(|| {
-                format!("MCP_HOST and MCP_PORT: `{written}` is no address such as 127.0.0.1:8000")
-            })?;
-            Some(Transport::Http(address))
+            Some(Transport::Http(address("MCP_HOST", "MCP_PORT", "8000", lookup)?))
         }
         Some(other) => bail!(
             "MCP_TRANSPORT_MODE: `{other}` is not one of `stdio`, `streamable-http` and `sse`"
         ),
+    })
+}
+
+/// The address in two variables. The host is loopback if nobody says otherwise.
+fn address(
+    host: &str,
+    port: &str,
+    usual_port: &str,
+    lookup: &impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<SocketAddr> {
+    let (host_name, port_name) = (host, port);
+    let host = lookup(host).filter(|host| host != "localhost");
+    let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
+    let port = lookup(port).unwrap_or_else(|| usual_port.to_owned());
+    let written = format!("{host}:{port}");
+    written.parse().with_context(|| {
+        format!(
+            "{host_name} and {port_name}: `{written}` is no address such as 127.0.0.1:{usual_port}"
+        )
     })
 }
 
@@ -150,6 +166,14 @@ mod tests {
             chosen(&[("MCP_TRANSPORT_MODE", "sse"), ("MCP_HOST", "0.0.0.0"), ("MCP_PORT", "9")]);
         assert_eq!(http, Some(Transport::Http("0.0.0.0:9".parse().unwrap())));
         assert!(transport(&of(&[("MCP_TRANSPORT_MODE", "carrier pigeon")])).is_err());
+        let address = |text: &str| Some(Transport::Http(text.parse().unwrap()));
+        assert_eq!(chosen(&[("MCP_HTTP_HOST", "localhost")]), address("127.0.0.1:6363"));
+        assert_eq!(chosen(&[("MCP_HTTP_PORT", "7000")]), address("127.0.0.1:7000"));
+        assert_eq!(
+            chosen(&[("MCP_HTTP_PORT", "7000"), ("MCP_TRANSPORT_MODE", "stdio")]),
+            Some(Transport::Stdio)
+        );
+        assert!(transport(&of(&[("MCP_HTTP_PORT", "seven")])).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
@@ -13,9 +14,10 @@ use tokio::{
     },
     net::UnixStream,
     sync::OwnedSemaphorePermit,
+    time::timeout,
 };
 
-use crate::error::{Failure, Result, unavailable};
+use crate::error::{Failure, Result, timeout as late, unavailable};
 
 /// What is carried at a time.
 const BUFFER: usize = 256 << 10;
@@ -23,12 +25,14 @@ const BUFFER: usize = 256 << 10;
 /// Bytes to and from a program inside.
 pub struct Tunnel {
     stream: UnixStream,
+    /// How long a read or a write may wait, if that has an end.
+    patience: Option<Duration>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Tunnel {
     pub(super) fn new(stream: UnixStream, place: OwnedSemaphorePermit) -> Self {
-        Self { stream, _place: place }
+        Self { stream, patience: None, _place: place }
     }
 }
 
@@ -61,11 +65,16 @@ impl AsyncWrite for Tunnel {
 }
 
 impl Tunnel {
+    /// From here on, reads and writes that wait longer fail.
+    pub fn wait_at_most(&mut self, patience: Duration) {
+        self.patience = Some(patience);
+    }
+
     /// Up to `most` bytes, as soon as there are some; none at the end.
     pub async fn read_some(&mut self, most: usize) -> Result<Option<Vec<u8>>> {
         let mut bytes = Vec::with_capacity(most);
-        let read = (&mut self.stream).take(most as u64).read_buf(&mut bytes).await;
-        match read.map_err(broken)? {
+        let mut part = (&mut self.stream).take(most as u64);
+        match within(self.patience, part.read_buf(&mut bytes)).await? {
             0 => Ok(None),
             _ => Ok(Some(bytes)),
         }
@@ -73,7 +82,7 @@ impl Tunnel {
 
     /// Sends all of the bytes.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.stream.write_all(bytes).await.map_err(broken)
+        within(self.patience, self.stream.write_all(bytes)).await
     }
 
     /// Says that no more bytes will be sent.
@@ -85,6 +94,21 @@ impl Tunnel {
     pub async fn join(mut self, mut other: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
         let size = BUFFER;
         copy_bidirectional_with_sizes(&mut self.stream, &mut other, size, size).await.map(drop)
+    }
+}
+
+/// What comes of it, if it does in time.
+async fn within<T>(
+    patience: Option<Duration>,
+    moving: impl Future<Output = io::Result<T>>,
+) -> Result<T> {
+    let Some(patience) = patience else { return moving.await.map_err(broken) };
+    match timeout(patience, moving).await {
+        Ok(moved) => moved.map_err(broken),
+        Err(_) => {
+            let ms = patience.as_millis();
+            Err(late(format!("the program in the container was silent for {ms} ms")))
+        }
     }
 }
 

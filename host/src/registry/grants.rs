@@ -21,6 +21,16 @@ pub(super) fn expand(name: &str, mut grants: Grants) -> anyhow::Result<Grants> {
     Ok(grants)
 }
 
+/// Lets containers have these secrets, where the plugin may have containers at all.
+pub(super) fn add_secrets<'a>(grants: &mut Grants, names: impl Iterator<Item = &'a String>) {
+    let Some(containers) = &mut grants.containers else { return };
+    for name in names {
+        if !containers.secrets.contains(name) {
+            containers.secrets.push(name.clone());
+        }
+    }
+}
+
 /// Where a grant leads. A variable holds a URL as people write it: without a scheme, with a slash at its end.
 pub fn place(written: &str) -> anyhow::Result<String> {
     let to = secrets::expand(written)?;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -185,16 +185,24 @@ impl Registry {
             Source::Bundled(bundled) => bundled.defaults()?,
             Source::File(_) => Defaults::default(),
         };
+        let inherited = defaults.secrets_by_prefix.as_ref().map(|own| own.find(variables()));
+        let inherited = inherited.unwrap_or_default();
+        let mut grants = table.grants.clone().unwrap_or(defaults.grants);
+        grants::add_secrets(&mut grants, inherited.keys());
+        let mut config = configure(name, defaults.config, &table.config)?;
+        if let Some(own) = &defaults.secrets_by_prefix {
+            list_names(&mut config, &own.config, inherited.keys());
+        }
         let mut references = defaults.secrets;
+        references.extend(inherited);
         references.extend(table.secrets.clone());
-        let config = configure(name, defaults.config, &table.config)?;
         let config =
             serde_json::to_string(&config).with_context(|| format!("plugins.{name}.config"))?;
         Ok(Settings {
             name: name.to_owned(),
             prefix: table.prefix.clone(),
             limits: general.limits.with(table.limits),
-            grants: grants::expand(name, table.grants.clone().unwrap_or(defaults.grants))?,
+            grants: grants::expand(name, grants)?,
             secrets: Secrets::fetch(name, &references)?,
             config: config.into(),
         })
@@ -287,6 +295,22 @@ fn configure(name: &str, mut config: Table, operators: &Table) -> anyhow::Result
     }
     config.extend(operators.clone());
     Ok(config)
+}
+
+/// The environment, as far as it is text.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Adds names to a list of the configuration. What is no list is left to the plugin's schema.
+fn list_names<'a>(config: &mut Table, key: &str, names: impl Iterator<Item = &'a String>) {
+    let list = config.entry(key).or_insert_with(|| toml::Value::Array(Vec::new()));
+    let Some(list) = list.as_array_mut() else { return };
+    for name in names {
+        if !list.iter().any(|it| it.as_str() == Some(name)) {
+            list.push(name.clone().into());
+        }
+    }
 }
 
 fn check_config(prepared: &Prepared, settings: &Settings) -> anyhow::Result<()> {

@@ -36,6 +36,7 @@ pub mod error;
 pub mod http;
 pub mod workspaces;
 pub mod containers;
+pub mod port;
 pub mod processes;
 pub mod prompt;
 pub mod resource;
