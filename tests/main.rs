@@ -25,3 +25,6 @@ mod rooms;
 mod yields;
 mod hostile;
 mod tidy;
+
+#[path = "openhands/real.rs"]
+mod openhands_real;

@@ -4,6 +4,7 @@
 //!
 //! `bench/figures.rs` says what each figure is, `bench/flood.rs` what a flood does, `bench/table.rs` what it must be.
 
+mod desk;
 mod containers;
 mod figures;
 mod flood;
