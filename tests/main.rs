@@ -22,5 +22,6 @@ mod languages;
 mod coder;
 mod devbench;
 mod rooms;
+mod yields;
 mod hostile;
 mod tidy;

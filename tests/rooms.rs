@@ -11,13 +11,13 @@ use crate::support::{
     failure, fixture, text_of, until,
 };
 
-const OWN: &str = "workspaces = 'own'\ncontainers = {}";
-const SHARED: &str = "workspaces = 'shared'\ncontainers = {}";
+pub(crate) const OWN: &str = "workspaces = 'own'\ncontainers = {}";
+pub(crate) const SHARED: &str = "workspaces = 'shared'\ncontainers = {}";
 /// Long enough that it is masked, and nowhere by chance.
 const SECRET: &str = "hunter2-of-the-deep-sea";
 
 /// What a tool is told to do, and what it needs for it.
-fn act(name: &str, more: Value) -> Value {
+pub(crate) fn act(name: &str, more: Value) -> Value {
     json!({"act": {name: more}})
 }
 
@@ -31,7 +31,7 @@ fn configuration(one: &str, other: &str) -> String {
     )
 }
 
-fn rooms(one: &str, other: &str) -> Option<Bench> {
+pub(crate) fn rooms(one: &str, other: &str) -> Option<Bench> {
     let engine = docker()?;
     let setup = Setup::new().config(&configuration(one, other)).environment("TOKEN", SECRET);
     let setup = setup.environment("DOCKER_HOST", engine.address());
@@ -40,7 +40,7 @@ fn rooms(one: &str, other: &str) -> Option<Bench> {
 
 /// What the tool answers; it must succeed.
 #[track_caller]
-fn told(bench: &mut Bench, tool: &str, name: &str, more: Value) -> String {
+pub(crate) fn told(bench: &mut Bench, tool: &str, name: &str, more: Value) -> String {
     let result = bench.host().call(tool, act(name, more));
     assert_ne!(result["isError"], true, "`{name}` failed: {result}");
     text_of(&result)
@@ -48,16 +48,16 @@ fn told(bench: &mut Bench, tool: &str, name: &str, more: Value) -> String {
 
 /// With what it fails.
 #[track_caller]
-fn refused(bench: &mut Bench, tool: &str, name: &str, more: Value) -> String {
+pub(crate) fn refused(bench: &mut Bench, tool: &str, name: &str, more: Value) -> String {
     failure(&bench.host().call(tool, act(name, more)))
 }
 
-fn make(bench: &mut Bench) -> String {
+pub(crate) fn make(bench: &mut Bench) -> String {
     told(bench, "room_do", "make", json!({"image": IMAGE}))
 }
 
 /// The id of the workspace at its `/workspace`.
-fn workspace_of(bench: &mut Bench, container: &str) -> String {
+pub(crate) fn workspace_of(bench: &mut Bench, container: &str) -> String {
     let both = told(bench, "room_do", "open", json!({"name": container}));
     both.split(' ').nth(1).unwrap().to_owned()
 }
@@ -136,6 +136,8 @@ fn a_tool_that_says_it_only_reads_changes_nothing() {
     let id = make(&mut bench);
     let workspace = workspace_of(&mut bench, &id);
     let exec = told(&mut bench, "room_do", "start", json!({"name": id, "script": "sleep 98760"}));
+    let other = bench.host().text("room_do", json!({"act": "workspace"}));
+    let other_copy = json!({"workspace": other, "origin": workspace, "path": "", "target": ""});
     let attempts = [
         ("make", json!({"image": IMAGE}), "containers.create"),
         ("stop", json!({"name": id}), "containers"),
@@ -149,6 +151,7 @@ fn a_tool_that_says_it_only_reads_changes_nothing() {
         ("workspace", Value::Null, "workspaces"),
         ("write", json!({"workspace": workspace, "path": "x", "text": ""}), "workspaces"),
         ("delete", json!({"workspace": workspace, "path": "x"}), "workspaces"),
+        ("copy_from", other_copy.clone(), "workspaces.copy-from"),
         ("destroy", json!({"workspace": workspace}), "workspaces"),
     ];
     for (name, more, function) in attempts {

@@ -65,12 +65,14 @@ impl wit::HostProcess for CallState {
         let most = most.min(LARGEST_READ) as usize;
         let named = self.policy.approve_looking(id)?;
         let read = self.doors.life.rooms().await?.inside().read(&named, after, most, wait).await?;
-        Ok(wit::Output {
-            chunks: read.chunks.into_iter().map(chunk).collect(),
-            dropped: read.dropped,
-            state: state(read.state),
-            complete: read.complete,
-        })
+        Ok(output(read))
+    }
+
+    async fn tail(&mut self, process: Resource<Process>, most: u32) -> Result<wit::Output> {
+        let id = self.table.get(&process)?.0.clone();
+        let most = most.min(LARGEST_READ) as usize;
+        let named = self.policy.approve_looking(id)?;
+        self.doors.life.rooms().await?.inside().tail(&named, most).await.map(output)
     }
 
     async fn signal(&mut self, process: Resource<Process>, number: u8) -> Result<()> {
@@ -101,6 +103,15 @@ fn asked(spec: wit::Spec) -> NewProcess {
         timeout_ms: spec.timeout_ms,
         root: spec.root,
         key: spec.key,
+    }
+}
+
+fn output(read: inside::Output) -> wit::Output {
+    wit::Output {
+        chunks: read.chunks.into_iter().map(chunk).collect(),
+        dropped: read.dropped,
+        state: state(read.state),
+        complete: read.complete,
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) const WRITING: &[&str] = &[
     "[method]workspace.pack-into",
     "[method]workspace.unpack",
     "[method]workspace.unpack-from",
+    "[method]workspace.copy-from",
     "[method]workspace.destroy",
 ];
 
@@ -156,10 +157,23 @@ impl HostWorkspace for CallState {
         self.doors.disk.unpack_from(unpack).await
     }
 
+    async fn copy_from(
+        &mut self,
+        workspace: Handle,
+        origin: Handle,
+        path: String,
+        target: String,
+    ) -> Result<Archived> {
+        let id = &self.table.get(&workspace)?.0;
+        let origin = &self.table.get(&origin)?.0;
+        let copying = self.policy.approve_copying_from(id, origin, path, target)?;
+        self.doors.disk.copy_from(copying).await
+    }
+
     async fn destroy(&mut self, workspace: Handle) -> Result<()> {
         let id = &self.table.get(&workspace)?.0;
         let workspace = self.policy.approve_destroying(id)?;
-        self.doors.disk.remove(&workspace).await
+        self.doors.life.end_workspace(&workspace, &self.doors.disk).await
     }
 
     async fn drop(&mut self, workspace: Handle) -> wasmtime::Result<()> {

@@ -1,6 +1,10 @@
 //! Copies of files and directories, made out of sight.
 
-use std::{fs::File, io, os::fd::OwnedFd};
+use std::{
+    fs::File,
+    io::{self, Read as _, Write as _},
+    os::fd::OwnedFd,
+};
 
 use rustix::{
     fs::{FileType, Stat, fchmod, fstat},
@@ -15,6 +19,9 @@ use super::{
     walk::{Walk, is_gone},
 };
 use crate::{error::Result, policy::WorkspacePath};
+
+/// Reading and writing so much takes less than asking the kernel to copy it.
+const SMALL: u64 = 64 << 10;
 
 /// A copy of what a path leads to.
 pub(super) fn copy(root: &Root, origin: &WorkspacePath) -> Result<Staged> {
@@ -66,10 +73,16 @@ fn copy_tree(
 }
 
 /// As many bytes as there were: a file may grow faster than it is copied.
-fn copy_bytes(file: &File, copy: &File, bytes: u64) -> io::Result<()> {
+pub(super) fn copy_bytes(file: &File, copy: &File, bytes: u64) -> io::Result<()> {
     let mut from = io::Read::take(file, bytes);
     let mut to = copy;
-    io::copy(&mut from, &mut to).map(drop)
+    if bytes > SMALL {
+        // The kernel copies it by itself, and on some disks only notes that both are the same.
+        return io::copy(&mut from, &mut to).map(drop);
+    }
+    let mut small = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+    from.read_to_end(&mut small)?;
+    to.write_all(&small)
 }
 
 pub(super) fn below(path: &WorkspacePath, name: &str) -> Result<WorkspacePath> {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     database::{Database, Kind},
-    error::{Result, conflict, unavailable},
+    error::{Failure, Result, conflict, unavailable},
     private,
 };
 
@@ -66,8 +66,42 @@ struct Record {
 struct Entry {
     record: Record,
     root: Option<Arc<Root>>,
-    /// How many containers use it.
+    /// How many containers use it, and are in the way of its end.
     held: usize,
+    /// How many use it, and are not.
+    lent: usize,
+    /// Whether it is about to go: nobody may use it any more.
+    closed: bool,
+}
+
+/// How a container uses a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// While it does, the workspace stays.
+    Firm,
+    /// It gives way when the workspace is to go.
+    Yielding,
+}
+
+impl Entry {
+    fn new(record: Record) -> Self {
+        Self { record, root: None, held: 0, lent: 0, closed: false }
+    }
+
+    fn count(&mut self, hold: Hold) -> &mut usize {
+        match hold {
+            Hold::Firm => &mut self.held,
+            Hold::Yielding => &mut self.lent,
+        }
+    }
+
+    fn check_free(&self, users: usize) -> Result<()> {
+        if users == 0 {
+            return Ok(());
+        }
+        let id = &self.record.id;
+        Err(conflict(format!("`{id}` is used by {users} containers; remove them first")))
+    }
 }
 
 impl Known {
@@ -109,7 +143,7 @@ impl Known {
             self.database.forget(KIND, &id).await?;
             return Err(failure);
         }
-        self.workspaces().insert(id, Entry { record, root: None, held: 0 });
+        self.workspaces().insert(id, Entry::new(record));
         Ok(())
     }
 
@@ -124,7 +158,7 @@ impl Known {
         if there {
             let record = Record { id: id.to_owned(), owner: owner.into(), created: 0 };
             self.database.keep(KIND, id, &record).await?;
-            self.workspaces().insert(id.to_owned(), Entry { record, root: None, held: 0 });
+            self.workspaces().insert(id.to_owned(), Entry::new(record));
         }
         Ok(there)
     }
@@ -141,13 +175,49 @@ impl Known {
         Ok(all.into_iter().map(|record| (record.id.clone(), record.owner.clone())).collect())
     }
 
-    pub(super) async fn hold(&self, id: &str) -> Result<()> {
-        self.find(id, |entry| entry.held += 1).await
+    pub(super) async fn hold(&self, id: &str, hold: Hold) -> Result<()> {
+        let hold = |entry: &mut Entry| {
+            if entry.closed {
+                return Err(being_removed(id));
+            }
+            *entry.count(hold) += 1;
+            Ok(())
+        };
+        self.find(id, hold).await?
     }
 
-    pub(super) fn release(&self, id: &str) {
+    pub(super) fn release(&self, id: &str, hold: Hold) {
         if let Some(entry) = self.workspaces().get_mut(id) {
-            entry.held = entry.held.saturating_sub(1);
+            let count = entry.count(hold);
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Lets nobody use it any more, unless somebody stands against its end.
+    pub(super) async fn close(&self, id: &str) -> Result<()> {
+        let close = |entry: &mut Entry| {
+            entry.check_free(entry.held)?;
+            if std::mem::replace(&mut entry.closed, true) {
+                return Err(being_removed(id));
+            }
+            Ok(())
+        };
+        self.find(id, close).await?
+    }
+
+    /// It stays after all.
+    pub(super) fn reopen(&self, id: &str) {
+        if let Some(entry) = self.workspaces().get_mut(id) {
+            entry.closed = false;
+        }
+    }
+
+    /// Fails where it has gone, or is about to.
+    pub(super) fn check_open(&self, id: &str) -> Result<()> {
+        match self.workspaces().get(id) {
+            None => Err(failure::no_workspace(id)),
+            Some(entry) if entry.closed => Err(being_removed(id)),
+            Some(_) => Ok(()),
         }
     }
 
@@ -167,14 +237,9 @@ impl Known {
             let mut workspaces = self.workspaces();
             match workspaces.get(id) {
                 None => return Err(failure::no_workspace(id)),
-                Some(entry) if entry.held > 0 => {
-                    return Err(conflict(format!(
-                        "`{id}` is used by {} containers; stop them first",
-                        entry.held
-                    )));
-                }
-                Some(_) => workspaces.remove(id),
+                Some(entry) => entry.check_free(entry.held + entry.lent)?,
             }
+            workspaces.remove(id)
         };
         let (known, name) = (self.clone(), id.to_owned());
         // First out of sight: a directory is never without a record, unless the records were lost.
@@ -270,7 +335,7 @@ impl Known {
     async fn load(&self) -> Result<()> {
         let load = || async {
             let records: Vec<Record> = self.database.records(KIND).await?;
-            let entry = |record: Record| (record.id.clone(), Entry { record, root: None, held: 0 });
+            let entry = |record: Record| (record.id.clone(), Entry::new(record));
             self.workspaces().extend(records.into_iter().map(entry));
             Ok(())
         };
@@ -280,4 +345,8 @@ impl Known {
     fn workspaces(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.workspaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn being_removed(id: &str) -> Failure {
+    conflict(format!("`{id}` is being removed"))
 }

@@ -29,7 +29,10 @@ pub(super) fn merge(root: &Root, mut tree: Tree, target: &WorkspacePath) -> Resu
         if journal.add((&root.staging.fd, &tree.staged.name), &spot).at(target)? {
             tree.staged.gone();
         } else {
-            let into = root.directory(target.as_str()).at(target)?;
+            let into = match root.directory(target.as_str()) {
+                Err(Errno::NOTDIR) => return Err(failure::exists(target)),
+                into => into.at(target)?,
+            };
             waiting.push((OsString::new(), Arc::new(into), target.clone()));
         }
     }

@@ -17,6 +17,7 @@ mod copy;
 mod pack;
 mod merge;
 mod unpack;
+mod transfer;
 #[cfg(test)]
 mod tests;
 
@@ -29,13 +30,15 @@ use std::{
 use known::Known;
 use root::Root;
 
+pub use known::Hold;
+
 use crate::{
     capability::bindings::windlass::plugin::workspaces::{Archived, Done, Page, Part, Stat},
     database::Database,
     error::{Result, unavailable},
     policy::{
-        Approved, InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths, ReadPart, Step,
-        Unpack, WholeWorkspace, WorkspacePath,
+        Approved, CopyFrom, InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths,
+        ReadPart, Step, Unpack, WholeWorkspace, WorkspacePath,
     },
 };
 
@@ -109,13 +112,23 @@ impl Disk {
     }
 
     /// Keeps a workspace from being destroyed until it is released as often as it was held.
-    pub async fn hold(&self, id: &str) -> Result<PathBuf> {
-        self.0.hold(id).await?;
+    pub async fn hold(&self, id: &str, hold: Hold) -> Result<PathBuf> {
+        self.0.hold(id, hold).await?;
         Ok(self.root(id))
     }
 
-    pub fn release(&self, id: &str) {
-        self.0.release(id);
+    pub fn release(&self, id: &str, hold: Hold) {
+        self.0.release(id, hold);
+    }
+
+    /// Lets nobody hold a workspace any more that is about to go. One that is held firmly, or closed, is a conflict.
+    pub async fn close(&self, id: &str) -> Result<()> {
+        self.0.close(id).await
+    }
+
+    /// It stays after all.
+    pub fn reopen(&self, id: &str) {
+        self.0.reopen(id);
     }
 
     /// Removes a workspace with all that is in it, unless it is held.
@@ -188,6 +201,20 @@ impl Disk {
             unpack::unpack_from(root, &it.archive, &it.target)
         };
         self.change(archive, unpack).await
+    }
+
+    /// Copies from another workspace, all of it, or nothing.
+    pub async fn copy_from(&self, copying: Approved<InWorkspace<CopyFrom>>) -> Result<Archived> {
+        let known = self.0.clone();
+        let origin = known.root(&copying.request().act.origin).await?;
+        let copy = move |root: &_, it: &CopyFrom| {
+            let (copied, archived) = transfer::take(root, &origin, &it.path)?;
+            // Of one that is being removed part may be gone already.
+            known.check_open(&it.origin)?;
+            transfer::put(root, copied, &it.target)?;
+            Ok(archived)
+        };
+        self.change(copying, copy).await
     }
 
     async fn look<A: Send + Sync + 'static, T: Send + 'static>(

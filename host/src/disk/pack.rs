@@ -175,11 +175,11 @@ impl<'a, W: Write> Packing<'a, W> {
                 self.file(&found.path, &file, &stat)
             }
             FileType::Symlink => {
-                self.skip(&found.shown, "a link");
+                skip(&mut self.archived, &found.shown, "a link");
                 Ok(())
             }
             _ => {
-                self.skip(&found.shown, "no regular file");
+                skip(&mut self.archived, &found.shown, "no regular file");
                 Ok(())
             }
         }
@@ -221,24 +221,25 @@ impl<'a, W: Write> Packing<'a, W> {
     fn count(&mut self, bytes: u64) -> Result<()> {
         self.archived.entries += 1;
         self.archived.bytes += bytes;
-        check_size(self.archived.entries, self.archived.bytes)
-    }
-
-    fn skip(&mut self, path: &str, why: &str) {
-        if self.archived.skipped.len() < MOST_NAMED {
-            self.archived.skipped.push(format!("{path}: {why}"));
-        }
+        check_size("the archive", self.archived.entries, self.archived.bytes)
     }
 }
 
-/// Whether an archive is one that may be.
-pub(super) fn check_size(entries: u32, bytes: u64) -> Result<()> {
+/// Names what was left out.
+pub(super) fn skip(archived: &mut Archived, path: &str, why: &str) {
+    if archived.skipped.len() < MOST_NAMED {
+        archived.skipped.push(format!("{path}: {why}"));
+    }
+}
+
+/// Whether it is not more than may be.
+pub(super) fn check_size(what: &str, entries: u32, bytes: u64) -> Result<()> {
     if entries > MOST_ENTRIES {
-        return Err(limit(format!("the archive has more than {MOST_ENTRIES} members")));
+        return Err(limit(format!("{what} has more than {MOST_ENTRIES} members")));
     }
     if bytes > MOST_BYTES {
         let most = MOST_BYTES >> 20;
-        return Err(limit(format!("the archive holds more than {most} MiB")));
+        return Err(limit(format!("{what} holds more than {most} MiB")));
     }
     Ok(())
 }

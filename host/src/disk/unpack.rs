@@ -34,6 +34,8 @@ const MOST_AROUND: u64 = MOST_ENTRIES as u64 * 4096;
 /// A header's extension holds a path and some numbers.
 const LARGEST_EXTENSION: u64 = 64 << 10;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// What is too large, where it is.
+const ARCHIVE: &str = "the archive";
 
 /// Unpacks below a directory: all of it, or nothing.
 pub(super) fn unpack(root: &Root, archive: impl Read, target: &WorkspacePath) -> Result<Archived> {
@@ -154,7 +156,11 @@ impl Unpacking<'_> {
         self.make_parents(path, shown)?;
         self.count(1, 0)?;
         // What says itself that it is too large need not be tried.
-        check_size(self.archived.entries, self.archived.bytes.saturating_add(entry.size()))?;
+        check_size(
+            ARCHIVE,
+            self.archived.entries,
+            self.archived.bytes.saturating_add(entry.size()),
+        )?;
         let mut file = self.tree.file(path).map_err(|errno| not_made(shown, errno))?;
         let mut left = entry.size();
         while left > 0 {
@@ -201,7 +207,7 @@ impl Unpacking<'_> {
     fn count(&mut self, entries: u32, bytes: u64) -> Result<()> {
         self.archived.entries += entries;
         self.archived.bytes += bytes;
-        check_size(self.archived.entries, self.archived.bytes)
+        check_size(ARCHIVE, self.archived.entries, self.archived.bytes)
     }
 }
 

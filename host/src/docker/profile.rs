@@ -36,6 +36,8 @@ pub mod label {
     pub const ALIAS: &str = "windlass.alias";
     /// Whether the workspace goes with the container.
     pub const OWN_WORKSPACE: &str = "windlass.own-workspace";
+    /// Whether the container goes with the workspace.
+    pub const YIELDS: &str = "windlass.yields";
 }
 
 /// What the host has made for a container, and with it makes the container.
@@ -167,14 +169,16 @@ fn labels(
 ) -> HashMap<String, String> {
     let wanted = container.request();
     let labelled = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let word = |yes: bool| if yes { "true" } else { "false" };
     HashMap::from([
         labelled(INSTANCE, instance),
         labelled(ID, made.id),
         labelled(label::PLUGIN, container.owner()),
         labelled(label::WORKSPACE, made.workspace_id),
-        labelled(label::OWN_WORKSPACE, if wanted.workspace.is_none() { "true" } else { "false" }),
+        labelled(label::OWN_WORKSPACE, word(wanted.workspace.is_none())),
+        labelled(label::YIELDS, word(wanted.yields)),
         labelled(label::IMAGE, &wanted.image.name),
-        labelled(label::PERSISTENT, if wanted.persistent { "true" } else { "false" }),
+        labelled(label::PERSISTENT, word(wanted.persistent)),
         // Also where there is none: an image has labels too, and they would show through.
         labelled(label::ALIAS, wanted.alias.as_deref().unwrap_or_default()),
     ])

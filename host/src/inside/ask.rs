@@ -45,13 +45,18 @@ impl Inside {
         if let Some(dropped) = entry.nothing_after(after) {
             return Ok(Output { chunks: Vec::new(), dropped, state, complete: ended });
         }
-        let reading = tokio::task::spawn_blocking(move || entry.read(after, most));
-        let (chunks, dropped, last) = reading
-            .await
-            .map_err(io::Error::other)
-            .flatten()
-            .map_err(|error| unavailable(format!("the output cannot be read: {error}")))?;
+        let (chunks, dropped, last) = reading(move || entry.read(after, most)).await?;
         let complete = ended && chunks.last().map_or(after, |chunk| chunk.seq) >= last;
+        Ok(Output { chunks, dropped, state, complete })
+    }
+
+    /// The last chunks: whole ones up to `most` bytes, or the end of one that is larger.
+    pub async fn tail(&self, process: &Approved<Named>, most: usize) -> Result<Output> {
+        let entry = self.shared.own(process)?;
+        // Looked at before the output: all that it printed is there once it has ended.
+        let state = entry.view.borrow().state.clone();
+        let complete = matches!(state, State::Ended(_));
+        let (chunks, dropped) = reading(move || entry.tail(most)).await?;
         Ok(Output { chunks, dropped, state, complete })
     }
 
@@ -172,6 +177,16 @@ impl Shared {
             }
         }
     }
+}
+
+/// Reads output on a thread that may wait for the disk.
+async fn reading<T: Send + 'static>(
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(io::Error::other)
+        .flatten()
+        .map_err(|error| unavailable(format!("the output cannot be read: {error}")))
 }
 
 /// The folder of its container goes with the last one.

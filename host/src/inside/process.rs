@@ -346,6 +346,11 @@ impl Entry {
         })
     }
 
+    /// Reads the end of the output from disk. Blocks.
+    pub(super) fn tail(&self, most: usize) -> io::Result<(Vec<Chunk>, u64)> {
+        self.with_spool(|spool| spool.tail(most))
+    }
+
     /// Whether it can be told without the disk that nothing came after a chunk, and up to which one all are gone.
     pub(super) fn nothing_after(&self, after: u64) -> Option<u64> {
         let spool = self.spool.try_lock().ok()?;

@@ -230,6 +230,29 @@ impl Spool {
         Ok((chunks, dropped))
     }
 
+    /// The last chunks: whole ones up to `most` bytes, or the end of one that is larger; and up to which one all come before.
+    pub(super) fn tail(&self, most: usize) -> io::Result<(Vec<Chunk>, u64)> {
+        let most = most.min(MOST_READ);
+        let (mut size, mut chunks) = (0, VecDeque::new());
+        'back: for segment in self.segments.iter().rev() {
+            let mut reader = segment.reader(&self.folder, segment.first)?;
+            for &mark in segment.marks.iter().rev() {
+                for (at, head, length) in reader.heads(mark)?.into_iter().rev() {
+                    size += length;
+                    if size > most && (!chunks.is_empty() || most == 0) {
+                        break 'back;
+                    }
+                    reader.at = at;
+                    let mut chunk = reader.chunk(head, length)?;
+                    chunk.data.drain(..length.saturating_sub(most));
+                    chunks.push_front(chunk);
+                }
+            }
+        }
+        let dropped = chunks.front().map_or(self.last, |chunk| chunk.seq - 1);
+        Ok((chunks.into(), dropped))
+    }
+
     /// Reads one segment of an earlier host. One that does not follow those before it makes them worthless.
     fn find_segment(&mut self, first: u64) -> io::Result<()> {
         let path = self.folder.join(first.to_string());
@@ -315,6 +338,19 @@ impl Reader {
         let mut data = vec![0; length];
         self.file.read_exact_at(&mut data, self.at + FRAME_HEAD as u64)?;
         Ok(Chunk { seq: head.seq, stderr: head.stderr, data, time: head.time })
+    }
+
+    /// The chunks from a mark to the next one: where each begins, its head, how much output it has.
+    fn heads(&mut self, mark: u32) -> io::Result<Vec<(u64, ChunkHead, usize)>> {
+        self.at = mark.into();
+        let mut found = Vec::new();
+        while found.len() < MARKED as usize
+            && let Some((head, length)) = self.head()?
+        {
+            found.push((self.at, head, length));
+            self.skip(length);
+        }
+        Ok(found)
     }
 
     fn skip(&mut self, length: usize) {

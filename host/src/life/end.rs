@@ -72,17 +72,17 @@ impl Rooms {
         self.inside.remove(&entry.id).await?;
         let record = entry.current();
         if entry.holds.swap(false, Ordering::Relaxed) {
-            self.disk.release(&record.workspace);
+            self.disk.release(&record.workspace, record.hold());
         }
         if workspace && record.own_workspace && !record.workspace.is_empty() {
-            self.destroy(&record.workspace).await?;
+            self.destroy_unless_used(&record.workspace).await?;
         }
         Ok(())
     }
 
     /// Removes a workspace. One that was never made, or is gone, is removed already; one that others use is theirs.
-    async fn destroy(&self, workspace: &str) -> Result<()> {
-        match self.disk.destroy(workspace).await {
+    async fn destroy_unless_used(&self, workspace: &str) -> Result<()> {
+        match self.destroy(workspace).await {
             Err(Failure::Answer(error))
                 if matches!(error.code, Code::NotFound | Code::Conflict) =>
             {

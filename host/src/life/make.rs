@@ -221,11 +221,11 @@ impl Rooms {
             entry.record().workspace = Disk::new_id();
         }
         self.write(entry, |_| {}).await?;
-        let workspace = entry.record().workspace.clone();
+        let record = entry.current();
         if own {
-            self.disk.make_named(&workspace, wanted.owner()).await?;
+            self.disk.make_named(&record.workspace, wanted.owner()).await?;
         }
-        let root = self.disk.hold(&workspace).await?;
+        let root = self.disk.hold(&record.workspace, record.hold()).await?;
         entry.holds.store(true, Ordering::Relaxed);
         let offline = wanted.request().offline;
         let folder = self.inside.prepare(wanted.owner(), &entry.id, offline).await?;

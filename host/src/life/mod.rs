@@ -8,6 +8,7 @@ mod make;
 mod warm;
 mod run;
 mod end;
+mod give_way;
 mod reconcile;
 mod collect;
 mod notice;
@@ -220,8 +221,8 @@ impl Rooms {
 
     /// Keeps the workspace of a container from being destroyed under it.
     async fn hold(&self, entry: &Entry) {
-        let workspace = entry.record().workspace.clone();
-        match self.disk.hold(&workspace).await {
+        let record = entry.current();
+        match self.disk.hold(&record.workspace, record.hold()).await {
             Ok(_) => entry.holds.store(true, Ordering::Relaxed),
             Err(failure) => {
                 tracing::warn!(container = entry.id, "its workspace: {:#}", told(failure));

@@ -156,6 +156,7 @@ impl Record {
             powers: Vec::new(),
             // What it was allowed is not known any more.
             offline: true,
+            yields: found.label(label::YIELDS) == Some("true"),
             memory_mib: 0,
             cpus: 0.0,
             pids: 0,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Power,
     database::Kind,
+    disk::Hold,
     policy::{Approved, NewContainer},
 };
 
@@ -29,6 +30,9 @@ pub struct Record {
     pub key: Option<String>,
     pub powers: Vec<Power>,
     pub offline: bool,
+    /// Whether it goes with its workspace.
+    #[serde(default)]
+    pub yields: bool,
     pub memory_mib: u32,
     pub cpus: f32,
     pub pids: u32,
@@ -74,6 +78,7 @@ impl Record {
             key: asked.key.clone(),
             powers: powers.clone(),
             offline: asked.offline,
+            yields: asked.yields,
             memory_mib: asked.memory_mib,
             cpus: asked.cpus,
             pids: asked.pids,
@@ -83,6 +88,11 @@ impl Record {
             created: now,
             used: now,
         }
+    }
+
+    /// How it uses its workspace.
+    pub fn hold(&self) -> Hold {
+        if self.yields { Hold::Yielding } else { Hold::Firm }
     }
 
     /// Whether its time is over.
@@ -114,6 +124,7 @@ impl Record {
             && self.image == asked.image.name
             && asked.workspace.is_none()
             && asked.env.is_empty()
+            && self.yields == asked.yields
             && self.powers == asked.powers
             && self.offline == asked.offline
             && (self.memory_mib, self.pids) == (asked.memory_mib, asked.pids)

@@ -27,6 +27,8 @@ pub struct NewContainer {
     pub env: Vec<(String, Value)>,
     pub powers: Vec<Power>,
     pub offline: bool,
+    /// Whether it goes with its workspace.
+    pub yields: bool,
     pub memory_mib: u32,
     pub cpus: f32,
     pub pids: u32,
@@ -46,6 +48,8 @@ pub struct AskedContainer {
     pub env: Vec<(String, Value)>,
     pub powers: Vec<Power>,
     pub offline: bool,
+    /// Whether it goes with its workspace.
+    pub yields: bool,
     pub memory_mib: Option<u32>,
     pub cpus: Option<f32>,
     pub pids: Option<u32>,
@@ -73,7 +77,16 @@ impl Policy {
         let cpus = self.size("cpus", asked.cpus, LEAST_CPUS, grant.cpus)?;
         let pids = self.size("pids", asked.pids, LEAST_PIDS, grant.pids)?;
         let AskedContainer {
-            alias, workspace, persistent, ttl_s, key, env, powers, offline, ..
+            alias,
+            workspace,
+            persistent,
+            ttl_s,
+            key,
+            env,
+            powers,
+            offline,
+            yields,
+            ..
         } = asked;
         Ok(self.approved(NewContainer {
             image,
@@ -85,6 +98,7 @@ impl Policy {
             env,
             powers,
             offline,
+            yields,
             memory_mib,
             cpus,
             pids,

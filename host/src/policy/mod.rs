@@ -27,8 +27,8 @@ pub use processes::NewProcess;
 pub use store::{Document, Page};
 pub use workspace_path::WorkspacePath;
 pub use workspaces::{
-    InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths, ReadPart, Step, Unpack,
-    WholeWorkspace,
+    CopyFrom, InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths, ReadPart, Step,
+    Unpack, WholeWorkspace,
 };
 
 /// What one plugin may do in one call.

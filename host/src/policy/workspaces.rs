@@ -77,6 +77,15 @@ pub struct Unpack<A> {
     pub target: WorkspacePath,
 }
 
+/// A path of another workspace, and where a copy of it goes.
+#[derive(Debug)]
+pub struct CopyFrom {
+    /// The other workspace.
+    pub origin: String,
+    pub path: WorkspacePath,
+    pub target: WorkspacePath,
+}
+
 /// What is about to be removed with all that is in it.
 #[derive(Debug)]
 pub struct WholeWorkspace;
@@ -219,6 +228,25 @@ impl Policy {
         self.may_write("workspaces.unpack")?;
         let target = WorkspacePath::new(target)?;
         self.inside("workspaces.unpack", workspace, Unpack { archive, target })
+    }
+
+    /// A yes to copy from another workspace that is open.
+    pub fn approve_copying_from(
+        &self,
+        workspace: &str,
+        origin: &str,
+        path: String,
+        target: String,
+    ) -> Result<Approved<InWorkspace<CopyFrom>>> {
+        self.may_write("workspaces.copy-from")?;
+        if origin == workspace {
+            return Err(invalid(format!(
+                "`{workspace}` is the workspace itself; a step `copy` copies within one"
+            )));
+        }
+        let (path, target) = (WorkspacePath::new(path)?, WorkspacePath::new(target)?);
+        let copying = CopyFrom { origin: origin.to_owned(), path, target };
+        self.inside("workspaces.copy-from", workspace, copying)
     }
 
     pub fn approve_destroying(

@@ -5,6 +5,7 @@ mod batches;
 mod escapes;
 mod files;
 mod races;
+mod transfers;
 mod whole;
 
 use std::{

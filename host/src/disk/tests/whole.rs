@@ -5,6 +5,7 @@ use std::fs;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::*;
+use crate::disk::Hold;
 
 #[tokio::test]
 async fn a_workspace_is_its_makers_and_for_those_with_a_shared_grant() {
@@ -36,14 +37,14 @@ async fn a_workspace_is_its_makers_and_for_those_with_a_shared_grant() {
 async fn a_workspace_that_is_held_is_not_destroyed() {
     let ground = Ground::new().await;
     ground.write("d/f", "x").await.unwrap();
-    ground.disk.hold(&ground.id).await.unwrap();
-    ground.disk.hold(&ground.id).await.unwrap();
-    ground.disk.release(&ground.id);
+    ground.disk.hold(&ground.id, Hold::Firm).await.unwrap();
+    ground.disk.hold(&ground.id, Hold::Firm).await.unwrap();
+    ground.disk.release(&ground.id, Hold::Firm);
     check_code(ground.disk.destroy(&ground.id).await, Code::Conflict);
-    ground.disk.release(&ground.id);
+    ground.disk.release(&ground.id, Hold::Firm);
     ground.disk.destroy(&ground.id).await.unwrap();
     check_code(ground.disk.destroy(&ground.id).await, Code::NotFound);
-    check_code(ground.disk.hold(&ground.id).await, Code::NotFound);
+    check_code(ground.disk.hold(&ground.id, Hold::Firm).await, Code::NotFound);
     check_code(ground.read("d/f").await, Code::NotFound);
     assert!(!ground.inside("").exists());
     assert_eq!(ground.staged(), 0);

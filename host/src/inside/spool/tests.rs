@@ -90,6 +90,65 @@ fn a_reader_gets_whole_chunks_and_at_least_one() {
 }
 
 #[test]
+fn the_tail_is_what_fits_of_the_last_chunks() {
+    let (_folder, mut spool) = spool();
+    assert_eq!(spool.tail(100).unwrap(), (Vec::new(), 0));
+    fill(&mut spool, 2_500, 10);
+    let tail = |most| {
+        let (chunks, dropped) = spool.tail(most).unwrap();
+        assert_eq!(chunks.first().map_or(2_500, |chunk| chunk.seq - 1), dropped);
+        let bytes = chunks.iter().map(|chunk| chunk.data.len()).sum::<usize>();
+        assert!(bytes <= most, "{bytes}");
+        for (chunk, seq) in chunks.iter().zip(dropped + 1..) {
+            assert_eq!((chunk.seq, chunk.time), (seq, seq));
+            assert!(chunk.data.iter().all(|byte| u64::from(*byte) == seq % 251));
+        }
+        (chunks.len(), dropped)
+    };
+    assert_eq!(tail(0), (0, 2_500));
+    assert_eq!(tail(3), (1, 2_499), "the end of one that is larger");
+    assert_eq!(tail(10), (1, 2_499));
+    assert_eq!(tail(29), (2, 2_498));
+    // Over the marks, and over the borders of segments.
+    for kept in [15, 16, 17, 499, 500, 501, 1_500, 1_501, 2_499, 2_500] {
+        assert_eq!(tail(kept * 10), (kept, 2_500 - kept as u64));
+    }
+    assert_eq!(tail(usize::MAX), (2_500, 0));
+    let found = Spool::find(spool.folder.clone()).unwrap();
+    assert_eq!(found.tail(5_015).unwrap(), spool.tail(5_015).unwrap());
+}
+
+#[test]
+fn the_end_of_a_large_chunk_is_its_last_bytes() {
+    let (_folder, mut spool) = spool();
+    spool.push(false, 1, b"first").unwrap();
+    spool.push(true, 2, b"0123456789").unwrap();
+    let (chunks, dropped) = spool.tail(4).unwrap();
+    assert_eq!((chunks.len(), dropped), (1, 1));
+    assert_eq!((chunks[0].seq, chunks[0].stderr, &*chunks[0].data), (2, true, &b"6789"[..]));
+    // One before it does not fit, whole or not.
+    assert_eq!(spool.tail(14).unwrap().0.len(), 1);
+    assert_eq!(spool.tail(15).unwrap().0.len(), 2);
+}
+
+/// However much is kept, only its end is read: the segments before it may as well be gone.
+#[test]
+fn a_tail_reads_nothing_but_the_end() {
+    let (_folder, mut spool) = spool();
+    fill(&mut spool, 1_200, LARGEST_CHUNK);
+    let newest = spool.segments.back().unwrap().first;
+    let (chunks, _) = spool.tail(1 << 20).unwrap();
+    for segment in spool.segments.iter().filter(|segment| segment.first < newest.min(chunks[0].seq))
+    {
+        if segment.first + segment.chunks <= chunks[0].seq {
+            fs::remove_file(spool.folder.join(segment.first.to_string())).unwrap();
+        }
+    }
+    assert_eq!(spool.tail(1 << 20).unwrap().0, chunks);
+    assert_eq!(chunks.last().unwrap().seq, 1_200);
+}
+
+#[test]
 fn what_comes_twice_is_left_out_and_a_gap_is_refused() {
     let (_folder, mut spool) = spool();
     fill(&mut spool, 3, 5);
