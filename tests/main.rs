@@ -21,6 +21,7 @@ mod cli;
 mod languages;
 mod coder;
 mod devbench;
+mod git;
 mod rooms;
 mod yields;
 mod hostile;
