@@ -22,5 +22,6 @@ mod coder;
 mod devbench;
 mod rooms;
 mod yields;
+mod mounts;
 mod hostile;
 mod tidy;

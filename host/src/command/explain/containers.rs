@@ -94,6 +94,14 @@ impl Comparison<'_> {
         let missing = beyond(&self.asked.secrets, |name| self.granted.secrets.contains(name));
         self.note("secrets", "the secrets", &missing);
         self.wanted.secrets.extend(missing);
+        let missing = beyond(&self.asked.mounts, |mount| self.granted.mounts.contains(mount));
+        let paths: Vec<_> = missing.iter().map(|mount| mount.as_str().to_owned()).collect();
+        self.note("mounts", "the directories", &paths);
+        self.wanted.mounts.extend(missing);
+        let missing = beyond(&self.asked.groups, |group| self.granted.groups.contains(group));
+        let numbers: Vec<_> = missing.iter().map(|group| group.number().to_string()).collect();
+        self.note("groups", "the groups", &numbers);
+        self.wanted.groups.extend(missing);
     }
 
     fn places(&mut self, policy: &Policy) {
@@ -293,6 +301,13 @@ mod tests {
             "secrets = ['token']",
             "secrets = ['other']",
             &expect![[r#"the secrets `token`: secrets = ["other", "token"]"#]],
+        );
+        check(
+            "mounts = ['/srv/a', '/srv/b']\ngroups = [7]",
+            "mounts = ['/srv/b']",
+            &expect![[r#"
+            the directories `/srv/a`: mounts = ["/srv/b", "/srv/a"]
+            the groups `7`: groups = [7]"#]],
         );
         check(
             "memory_mib = 1024\ncpus = 1.1\npids = 300\nmost = 101",
