@@ -140,11 +140,16 @@ fn a_directory_that_cannot_be_granted_stops_the_start() {
 
 #[test]
 fn the_host_s_own_state_and_the_engine_s_socket_are_no_mounts() {
-    for name in ["", "state", "state/workspaces"] {
+    // The directory of a test is also the home of its host.
+    for (name, said) in [
+        ("", "holds the home of the host's own user"),
+        ("state", "the host's own state"),
+        ("state/workspaces", "the host's own state"),
+    ] {
         let setup = Setup::new();
         fs::create_dir_all(setup.state().join("workspaces")).unwrap();
         let path = setup.path(name).canonicalize().unwrap();
-        check(&mounting(setup, path.to_str().unwrap()), "the host's own state");
+        check(&mounting(setup, path.to_str().unwrap()), said);
     }
     let outside = Outside::new();
     let socket = format!("unix://{}/engine.sock", outside.path.display());

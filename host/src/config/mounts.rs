@@ -233,7 +233,7 @@ mod tests {
             "/var/lib/docker/volumes",
             "/etc",
             "/etc/ssh",
-            "/root/x",
+            "/root",
             "/boot",
             "/home",
             "/tmp",

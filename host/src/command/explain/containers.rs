@@ -265,6 +265,22 @@ mod tests {
     }
 
     #[test]
+    fn what_of_the_machine_is_not_granted_is_told() {
+        check(
+            "mounts = ['/srv/a', '/srv/b']\ngroups = [7]",
+            "mounts = ['/srv/b']",
+            &expect![[r#"
+            the directories `/srv/a`: mounts = ["/srv/b", "/srv/a"]
+            the groups `7`: groups = [7]"#]],
+        );
+        check(
+            "mounts = ['/srv/a']\ngroups = [7]",
+            "groups = [8, 7]\nmounts = ['/srv/a']",
+            &expect![""],
+        );
+    }
+
+    #[test]
     fn places_and_sizes_that_are_not_granted_are_told() {
         check(
             "egress = ['a.example', 'b.example']",
@@ -301,13 +317,6 @@ mod tests {
             "secrets = ['token']",
             "secrets = ['other']",
             &expect![[r#"the secrets `token`: secrets = ["other", "token"]"#]],
-        );
-        check(
-            "mounts = ['/srv/a', '/srv/b']\ngroups = [7]",
-            "mounts = ['/srv/b']",
-            &expect![[r#"
-            the directories `/srv/a`: mounts = ["/srv/b", "/srv/a"]
-            the groups `7`: groups = [7]"#]],
         );
         check(
             "memory_mib = 1024\ncpus = 1.1\npids = 300\nmost = 101",
