@@ -24,6 +24,7 @@ mod devbench;
 mod git;
 mod rooms;
 mod yields;
+mod mounts;
 mod hostile;
 mod tidy;
 
