@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::desk::Desk;
-use crate::support::{bench::text, refusal};
+use crate::support::bench::text;
 
 #[test]
 fn a_description_is_one_argument_and_nothing_else() {
@@ -27,10 +27,7 @@ fn a_description_that_no_program_takes_is_refused_and_takes_no_place() {
         let long = desk.code_fails(&session, &"x".repeat(1 << 20));
         assert!(long.starts_with("LIMIT: ") && long.contains("put the long part"), "{long:.200}");
     }
-    let empty = json!({"session_id": session, "task_description": ""});
-    let answer =
-        desk.bench.host().request("tools/call", json!({"name": "code", "arguments": empty}));
-    assert!(refusal(&answer).contains("task_description"), "{answer}");
+    assert!(desk.code_fails(&session, "").contains("task_description"));
     let longest = format!("SAY x\n{}", "y".repeat(90_000));
     assert_eq!(desk.ran(&session, &longest)["outcome"], "completed");
 }
