@@ -33,6 +33,12 @@ pub struct Record {
     /// Whether it goes with its workspace.
     #[serde(default)]
     pub yields: bool,
+    /// Directories of this machine that it sees.
+    #[serde(default)]
+    pub mounts: Vec<String>,
+    /// Groups that its programs belong to.
+    #[serde(default)]
+    pub groups: Vec<u32>,
     pub memory_mib: u32,
     pub cpus: f32,
     pub pids: u32,
@@ -79,6 +85,8 @@ impl Record {
             powers: powers.clone(),
             offline: asked.offline,
             yields: asked.yields,
+            mounts: asked.mounts.clone(),
+            groups: asked.groups.clone(),
             memory_mib: asked.memory_mib,
             cpus: asked.cpus,
             pids: asked.pids,
@@ -125,6 +133,7 @@ impl Record {
             && asked.workspace.is_none()
             && asked.env.is_empty()
             && self.yields == asked.yields
+            && (&self.mounts, &self.groups) == (&asked.mounts, &asked.groups)
             && self.powers == asked.powers
             && self.offline == asked.offline
             && (self.memory_mib, self.pids) == (asked.memory_mib, asked.pids)
