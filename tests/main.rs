@@ -21,6 +21,7 @@ mod cli;
 mod languages;
 mod coder;
 mod devbench;
+mod git;
 mod openhands;
 mod rooms;
 mod yields;

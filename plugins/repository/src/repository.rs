@@ -119,6 +119,13 @@ impl Repository {
         if ran.succeeded() { Ok(ran) } else { Err(failure::git(&ran.complaint(), &[])) }
     }
 
+    /// Runs a git command without a network that may change the configuration.
+    pub fn git_configuring<S: AsRef<str>>(&self, arguments: &[S]) -> Result<Ran, Error> {
+        let arguments = arguments.iter().map(|it| it.as_ref().to_owned()).collect();
+        let (toolbox, limits) = (Toolbox::Local, Limits::default());
+        self.invoke(&Invocation { arguments, toolbox, peers: &[], configures: true, limits })
+    }
+
     /// Runs a git command. Where another one holds the index, it waits a while for its end.
     pub(crate) fn invoke(&self, invocation: &Invocation<'_>) -> Result<Ran, Error> {
         self.is_there()?;

@@ -4,9 +4,6 @@
 //! objects, refs and the index from the workspace. The folder is made once for each configuration, so a command costs one
 //! process. Commands that may change the configuration get a folder of their own, and the script prints what became of it.
 
-/// Where the repository is, as a toolbox sees it.
-pub(crate) const GIT_DIRECTORY: &str = "/workspace/.git";
-
 /// The variables that the script reads.
 pub(crate) const KEY: &str = "WINDLASS_GIT_KEY";
 pub(crate) const CONFIG: &str = "WINDLASS_GIT_CONFIG";
