@@ -22,6 +22,7 @@ mod languages;
 mod coder;
 mod devbench;
 mod git;
+mod openhands;
 mod rooms;
 mod yields;
 mod mounts;

@@ -1,10 +1,10 @@
 //! How a task is. What it came to is written down when it is first seen: containers and records of processes go, and this stays.
 
 use windlass_sdk::{
-    Error,
+    Error, clock,
     containers::Container,
     log::{self, Level},
-    processes::{Process, ResultOf},
+    processes::{Process, ResultOf, State},
 };
 
 use crate::{
@@ -19,6 +19,10 @@ use crate::{
 
 /// How much of what a task printed is read.
 const LAST_BYTES: u32 = 1 << 20;
+/// How long a process may take to end that is cancelled: twice what it is given.
+const ENDING_MS: u64 = 10_000;
+/// How soon it is looked at again.
+const PAUSE_MS: u32 = 20;
 
 /// How a task is at this moment.
 pub(crate) struct Live {
@@ -68,6 +72,7 @@ pub(crate) fn cancel(task: &mut Task, world: &World, settings: &Settings) -> Res
             interrupt(task);
         }
         process.cancel()?;
+        await_end(&process)?;
     }
     // Whoever is starting it finds its container gone, and its place too.
     match world.standing(task)? {
@@ -76,6 +81,15 @@ pub(crate) fn cancel(task: &mut Task, world: &World, settings: &Settings) -> Res
         }
         _ => follow(task, world, settings),
     }
+}
+
+/// A process that is cancelled gets a grace before it is killed.
+fn await_end(process: &Process) -> Result<(), Error> {
+    let late = clock::now() + ENDING_MS;
+    while !matches!(process.info()?.state, State::Ended(_)) && clock::now() < late {
+        clock::sleep(PAUSE_MS);
+    }
+    Ok(())
 }
 
 /// The conversation is told, so that what is written down of it ends in order. Where the server is deaf, it ends anyway.

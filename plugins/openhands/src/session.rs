@@ -49,6 +49,8 @@ pub(crate) struct Claim {
 pub(crate) struct Closing {
     /// Where its changes are kept. What there was to keep is in it: nothing is archived twice.
     pub(crate) archive: Option<String>,
+    /// Whether somebody else has worked on the files since then.
+    pub(crate) stale: bool,
 }
 
 /// How a session ended.

@@ -15,6 +15,10 @@ use crate::{
     world::{self, World},
 };
 
+/// How often files are removed that somebody works on, and how long it is waited in between.
+const ATTEMPTS: u32 = 10;
+const PAUSE_MS: u32 = 200;
+
 /// Ends a session: its coding tasks first, then, unless `archive_changes` is false, what is not committed or not pushed goes into an
 /// archive, and then its files are removed. Where the archive cannot be made, nothing is removed.
 #[derive(Deserialize, JsonSchema)]
@@ -71,12 +75,11 @@ impl Teardown {
             world::remove(&info.id)?;
         }
         if let Some(workspace) = there(id)? {
-            let archive = match closing.archive {
-                Some(archive) => Some(archive),
-                None if self.archive_changes => keep(id, &workspace, settings)?,
-                None => None,
-            };
-            destroy(id, &workspace, archive.as_deref())?;
+            let kept = closing.archive.is_some() && !closing.stale;
+            if self.archive_changes && !kept && tree::would_lose(id, &workspace, settings) {
+                keep(id, &workspace, settings)?;
+            }
+            destroy(id, &workspace)?;
         }
         for task in Task::all(id)? {
             task.forget()?;
@@ -115,35 +118,40 @@ fn there(id: &str) -> Result<Option<Workspace>, Error> {
     }
 }
 
-/// Archives what would be lost, and writes down where. Where two do it at once, the first one's counts: the second may have
-/// packed what the first was removing already.
-fn keep(id: &str, workspace: &Workspace, settings: &Settings) -> Result<Option<String>, Error> {
-    if !tree::would_lose(id, workspace, settings) {
-        return Ok(None);
-    }
+/// Archives the files, and writes down where. Where two do it at once, the first one's counts: the second may have packed
+/// what the first was removing already.
+fn keep(id: &str, workspace: &Workspace, settings: &Settings) -> Result<(), Error> {
     let archive = archive::keep(id, workspace, clock::now(), settings)?;
-    let first = Session::change(id, |session| {
+    let whole = there(id)?.is_some();
+    let taken = Session::change(id, |session| {
         let closing = session.closing.get_or_insert_with(Closing::default);
-        Ok(closing.archive.get_or_insert_with(|| archive.clone()).clone())
+        let take = closing.archive.is_none() || closing.stale && whole;
+        if take {
+            *closing = Closing { archive: Some(archive.clone()), stale: false };
+        }
+        Ok(take)
     })?;
-    if first != archive {
-        archive::discard(&archive)?;
-    }
-    Ok(Some(first))
+    if taken { Ok(()) } else { archive::discard(&archive) }
 }
 
-/// Removes the files. Where somebody else works on them they stay, and so the archive would soon be an old one.
-fn destroy(id: &str, workspace: &Workspace, archive: Option<&str>) -> Result<(), Error> {
-    match workspace.destroy() {
+/// Removes the files. Where somebody else works on them they stay, and the archive is soon an old one.
+fn destroy(id: &str, workspace: &Workspace) -> Result<(), Error> {
+    let mut destroyed = workspace.destroy();
+    for _ in 0..ATTEMPTS {
+        if !destroyed.as_ref().is_err_and(|error| error.code == Code::Conflict) {
+            break;
+        }
+        // It may be git at work for another teardown.
+        clock::sleep(PAUSE_MS);
+        destroyed = workspace.destroy();
+    }
+    match destroyed {
         Err(error) if error.code == Code::NotFound => Ok(()),
         Err(error) if error.code == Code::Conflict => {
             Session::change(id, |session| {
-                session.closing = None;
+                session.closing.get_or_insert_with(Closing::default).stale = true;
                 Ok(())
             })?;
-            if let Some(archive) = archive {
-                archive::discard(archive)?;
-            }
             Err(error)
         }
         destroyed => destroyed,

@@ -1,0 +1,177 @@
+//! A host with the plugin `openhands`, a git server with a repository, and what is asked of both.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Setup,
+    bench::{Bench, text},
+    engine::{GIT_IMAGE, api::Api, skip, with_git},
+    failure,
+    githttp::GitServer,
+    until,
+};
+
+/// What stands in for OpenHands, in both forms.
+pub(crate) const STUB: &str = "windlass-test/openhands:latest";
+
+/// The files of the repository.
+const FILES: [(&str, &str); 2] = [("README.md", "hello\n"), ("src/main.py", "print(1)\n")];
+
+pub(crate) struct Desk {
+    pub(crate) bench: Bench,
+    pub(crate) git: GitServer,
+}
+
+/// How the host is to be.
+pub(crate) struct Wish<'a> {
+    /// In the table `config` of the plugin.
+    pub(crate) config: &'a str,
+    /// In its table `grants.containers`.
+    pub(crate) grant: &'a str,
+    pub(crate) environment: &'a [(&'a str, &'a str)],
+}
+
+impl Default for Wish<'_> {
+    fn default() -> Self {
+        Self { config: "", grant: "", environment: &[] }
+    }
+}
+
+impl Desk {
+    pub(crate) fn new() -> Option<Self> {
+        Self::with(&Wish::default())
+    }
+
+    /// With the agent-server.
+    pub(crate) fn served() -> Option<Self> {
+        Self::configured("mode = 'agent-server'")
+    }
+
+    pub(crate) fn configured(config: &str) -> Option<Self> {
+        Self::with(&Wish { config, ..Wish::default() })
+    }
+
+    pub(crate) fn with(wish: &Wish<'_>) -> Option<Self> {
+        let engine = engine()?;
+        let git = GitServer::open();
+        git.repository("one", &FILES);
+        let setup = setup(&engine, &git, wish);
+        Some(Self { bench: Bench::of(engine, setup), git })
+    }
+
+    #[track_caller]
+    pub(crate) fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        self.bench.call(tool, arguments)
+    }
+
+    /// Calls a tool that must fail: its code and message, and what else it tells programs.
+    #[track_caller]
+    pub(crate) fn fails(&mut self, tool: &str, arguments: Value) -> (String, Value) {
+        let result = self.bench.host().call(tool, arguments);
+        (failure(&result), result["structuredContent"]["details"].clone())
+    }
+
+    /// A session on the repository; gives its id.
+    #[track_caller]
+    pub(crate) fn session(&mut self) -> String {
+        let url = self.git.url("one");
+        text(&self.call("start_session", json!({"repo_url": url}))["session_id"])
+    }
+
+    /// Starts a task; gives its id.
+    #[track_caller]
+    pub(crate) fn code(&mut self, session: &str, task: &str) -> String {
+        let arguments = json!({"session_id": session, "task_description": task});
+        text(&self.call("code", arguments)["task_id"])
+    }
+
+    /// The same, which must fail.
+    #[track_caller]
+    pub(crate) fn code_fails(&mut self, session: &str, task: &str) -> String {
+        self.fails("code", json!({"session_id": session, "task_description": task})).0
+    }
+
+    /// How a task is.
+    #[track_caller]
+    pub(crate) fn status(&mut self, session: &str, task: &str) -> Value {
+        let arguments = json!({"session_id": session, "task_id": task});
+        self.call("get_coding_task_status", arguments)["tasks"][0].clone()
+    }
+
+    /// What a task came to.
+    #[track_caller]
+    pub(crate) fn ended(&mut self, session: &str, task: &str) -> Value {
+        self.when(session, task, |status| status["outcome"] != "running")
+    }
+
+    /// Waits until a task is as it should be.
+    #[track_caller]
+    pub(crate) fn when(
+        &mut self,
+        session: &str,
+        task: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let mut last = Value::Null;
+        until(&format!("task {task}"), || {
+            last = self.status(session, task);
+            holds(&last) || {
+                std::thread::sleep(Duration::from_millis(50));
+                false
+            }
+        });
+        last
+    }
+
+    /// Runs a task to its end.
+    #[track_caller]
+    pub(crate) fn ran(&mut self, session: &str, task: &str) -> Value {
+        let task = self.code(session, task);
+        self.ended(session, &task)
+    }
+
+    /// The folder behind a session.
+    pub(crate) fn folder(&self, session: &str) -> PathBuf {
+        self.bench.state().join("workspaces").join(session)
+    }
+
+    /// Lets the tasks go on that wait for a file of this name.
+    pub(crate) fn release(&self, session: &str, name: &str) {
+        fs::write(self.folder(session).join(name), "").unwrap();
+    }
+
+    /// The containers that the engine has of tasks.
+    pub(crate) fn task_containers(&self) -> Vec<Value> {
+        let mut found = self.bench.containers();
+        found.retain(|it| {
+            it["Labels"]["windlass.alias"].as_str().is_some_and(|it| it.starts_with("openhands-"))
+        });
+        found
+    }
+}
+
+/// The engine, with the images that these tests need.
+pub(crate) fn engine() -> Option<Api> {
+    let engine = with_git()?;
+    if engine.get(&format!("/images/{STUB}/json")).is_err() {
+        return skip(&format!("no image `{STUB}`: `cargo xtask test` makes it"));
+    }
+    Some(engine)
+}
+
+fn setup(engine: &Api, git: &GitServer, wish: &Wish<'_>) -> Setup {
+    let text = format!(
+        "[plugins.openhands.grants]\nstore = true\nworkspaces = 'shared'\n\
+         [plugins.openhands.grants.containers]\nmemory_mib = 256\negress = [{{ to = '{place}', private = true }}]\n{grant}\n\
+         [plugins.openhands.config]\nimage = '{STUB}'\nserver_image = '{STUB}'\n{config}\n\
+         [plugins.openhands.config.git]\nimage = '{GIT_IMAGE}'\n",
+        place = git.place(),
+        grant = wish.grant,
+        config = wish.config,
+    );
+    let setup = Setup::new().arguments(&["--plugins", "openhands"]).config(&text);
+    let setup = setup.environment("DOCKER_HOST", engine.address());
+    wish.environment.iter().fold(setup, |setup, (name, value)| setup.environment(name, value))
+}
