@@ -27,3 +27,4 @@ mod teardown;
 mod server;
 mod crashes;
 mod hostile;
+mod real;
