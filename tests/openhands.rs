@@ -26,4 +26,5 @@ mod secrets;
 mod teardown;
 mod server;
 mod crashes;
+mod later;
 mod hostile;

@@ -131,7 +131,10 @@ fn a_task_belongs_to_its_session() {
 
 #[test]
 fn oh_1_a_session_is_made_of_a_local_repository_in_a_granted_directory() {
-    let place = tempfile::TempDir::new().unwrap();
+    use std::os::unix::fs::PermissionsExt as _;
+    // Containers have a `/tmp` of their own.
+    let place = tempfile::TempDir::new_in("/var/tmp").unwrap();
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     githttp::publish(&place.path().join("local.git"), &[("a.txt", "local\n")]);
     let grant = format!("mounts = ['{}']", place.path().display());
     let Some(mut desk) = Desk::with(&Wish { grant: &grant, ..Wish::default() }) else { return };
