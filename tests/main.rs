@@ -24,5 +24,6 @@ mod devbench;
 mod git;
 mod rooms;
 mod yields;
+mod mounts;
 mod hostile;
 mod tidy;

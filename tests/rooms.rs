@@ -22,7 +22,7 @@ pub(crate) fn act(name: &str, more: Value) -> Value {
 }
 
 /// The plugin twice, under names of its own, with these grants.
-fn configuration(one: &str, other: &str) -> String {
+pub(crate) fn configuration(one: &str, other: &str) -> String {
     format!(
         "[plugins.one]\ncomponent = '{file}'\n[plugins.one.grants]\n{one}\n\
          [plugins.one.secrets]\ntoken = '${{TOKEN}}'\n\

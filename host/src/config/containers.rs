@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::{Group, Mount};
+
 /// What the containers of one plugin may be.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,6 +30,12 @@ pub struct ContainersGrant {
     /// Secrets that may be in their environment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
+    /// Directories of this machine that they see, at the same path, and cannot write.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    /// Groups, by their numbers, that programs in them belong to as well: of images whose programs are for one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
     /// The most memory of one, in MiB. Also what it gets if nobody asks for less.
     pub memory_mib: u32,
     /// The same for processors.
@@ -92,6 +100,8 @@ impl Default for ContainersGrant {
             egress: Vec::new(),
             forwards: BTreeMap::new(),
             secrets: Vec::new(),
+            mounts: Vec::new(),
+            groups: Vec::new(),
             memory_mib: 512,
             cpus: 1.0,
             pids: 256,
@@ -115,6 +125,18 @@ pub enum Power {
     ImageUser,
     WritableRoot,
     Bridge,
+}
+
+impl Power {
+    /// As it is written in a grant.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::ImageUser => "image-user",
+            Self::WritableRoot => "writable-root",
+            Self::Bridge => "bridge",
+        }
+    }
 }
 
 /// A place that programs in containers may reach.
@@ -264,7 +286,7 @@ mod tests {
         check(
             "[containers]\npower = ['root']",
             &expect![
-                "built-in configuration:2: unknown field `power`, expected one of `registries`, `images`, `pinned`, `powers`, `egress`, `forwards`, `secrets`, `memory_mib`, `cpus`, `pids`, `most`, `warm`; did you mean `powers`?"
+                "built-in configuration:2: unknown field `power`, expected one of `registries`, `images`, `pinned`, `powers`, `egress`, `forwards`, `secrets`, `mounts`, `groups`, `memory_mib`, `cpus`, `pids`, `most`, `warm`; did you mean `powers`?"
             ],
         );
         check(

@@ -4,6 +4,7 @@
 
 mod grants;
 mod containers;
+mod mounts;
 mod read;
 
 use std::{
@@ -22,6 +23,7 @@ pub use containers::{
     ContainersConfig, ContainersGrant, Count, EgressGrant, Power, WorkspacesGrant,
 };
 pub use grants::{Grants, HttpGrant};
+pub use mounts::{Group, Mount};
 pub use read::{from_text, parse};
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -236,8 +238,12 @@ impl Limits {
 impl Config {
     /// Reads the file. Relative paths in it start where the file lies.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let mut config: Self = read::file(path)?;
+        let text = read::file(path)?;
+        let mut config: Self = from_text(&text, &path.display().to_string())?;
         config.check().with_context(|| path.display().to_string())?;
+        for (_, mount) in config.mounts() {
+            mount.look().map_err(|why| read::at(&text, path, "mounts", mount.as_str(), &why))?;
+        }
         let directory = path.parent().unwrap_or(Path::new("."));
         for plugin in config.plugins.values_mut() {
             if let Some(component) = &mut plugin.component {
@@ -261,6 +267,14 @@ impl Config {
             limits.check().with_context(|| format!("plugins.{name}.limits"))?;
         }
         Ok(())
+    }
+
+    /// Every directory of this machine that a grant names, with the plugin that it is granted to.
+    pub fn mounts(&self) -> impl Iterator<Item = (&str, &Mount)> {
+        self.plugins.iter().flat_map(|(name, plugin)| {
+            let containers = plugin.grants.iter().filter_map(|grants| grants.containers.as_ref());
+            containers.flat_map(|it| &it.mounts).map(move |mount| (name.as_str(), mount))
+        })
     }
 
     /// The most memory that any plugin may take for one call.

@@ -2,16 +2,26 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::de::DeserializeOwned;
 
 /// How unlike a misspelt key may be what it is taken for.
 const LIKENESS: f64 = 0.7;
 
-pub(super) fn file<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
-    from_text(&text, &path.display().to_string())
+pub(super) fn file(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration `{}`", path.display()))
+}
+
+/// What is wrong with a value that could be read, with the line on which it stands.
+pub(super) fn at(text: &str, path: &Path, key: &str, value: &str, why: &str) -> anyhow::Error {
+    let quoted =
+        |line: &&str| ['"', '\''].iter().any(|it| line.contains(&format!("{it}{value}{it}")));
+    let origin = path.display();
+    match text.lines().zip(1..).find(|(line, _)| quoted(line)) {
+        Some((_, number)) => anyhow!("{origin}:{number}: `{key}`: {why}"),
+        None => anyhow!("{origin}: `{key}`: {why}"),
+    }
 }
 
 /// Reads TOML that came from `origin`, which only names it in messages.

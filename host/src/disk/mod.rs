@@ -106,6 +106,11 @@ impl Disk {
         self.0.all().await
     }
 
+    /// The folder in which the folder of all workspaces lies, with the rest of what the host keeps.
+    pub fn state(&self) -> &Path {
+        self.0.folder.parent().unwrap_or(&self.0.folder)
+    }
+
     /// What a container is to see at its `/workspace`.
     pub fn root(&self, id: &str) -> PathBuf {
         self.0.folder.join(id)

@@ -81,6 +81,9 @@ impl Docker {
         for path in [made.workspace, made.folder] {
             check_source(path, engine.local)?;
         }
+        for path in &container.request().mounts {
+            check_source(Path::new(path), engine.local)?;
+        }
         let cpus = container.request().cpus;
         let cores = cores::choose(&engine, cpus, &self.shared.next_core);
         let body =
@@ -272,7 +275,7 @@ fn name(id: &str) -> String {
 /// JSON holds no path that is no UTF-8: an engine would be told of another directory. And one that is missing, Podman makes.
 fn check_source(path: &Path, local: bool) -> Result<()> {
     let wrong = if !path.is_absolute() || path.to_str().is_none() {
-        "the path of the state directory has to be absolute, and UTF-8"
+        "its path has to be absolute, and UTF-8"
     } else if local && !path.is_dir() {
         "it is no directory"
     } else {

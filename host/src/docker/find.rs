@@ -1,6 +1,9 @@
 //! Where an engine may be: what the environment names, and the usual sockets.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// Docker's own, and the variable that goes before it.
 const VARIABLES: [&str; 2] = ["MCP_DOCKER_HOST", "DOCKER_HOST"];
@@ -53,6 +56,14 @@ impl Places {
         }
         sockets.push(PathBuf::from("/run/podman/podman.sock"));
         Self(sockets.into_iter().map(|socket| Ok(Place::Socket(socket))).collect())
+    }
+
+    /// The sockets among them.
+    pub fn sockets(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().filter_map(|place| match place {
+            Ok(Place::Socket(path)) => Some(path.as_path()),
+            _ => None,
+        })
     }
 
     pub fn socket(path: PathBuf) -> Self {

@@ -5,8 +5,8 @@
 use std::{collections::HashMap, path::Path};
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
+    MountType, RestartPolicy, RestartPolicyNameEnum,
 };
 use rustix::process::{getegid, geteuid};
 use windlass_supervisor::protocol::{FOLDER, PROGRAM};
@@ -38,6 +38,10 @@ pub mod label {
     pub const OWN_WORKSPACE: &str = "windlass.own-workspace";
     /// Whether the container goes with the workspace.
     pub const YIELDS: &str = "windlass.yields";
+    /// Directories of this machine, with colons between them.
+    pub const MOUNTS: &str = "windlass.mounts";
+    /// The numbers of groups, with commas between them.
+    pub const GROUPS: &str = "windlass.groups";
 }
 
 /// What the host has made for a container, and with it makes the container.
@@ -94,7 +98,8 @@ fn limits(
     let memory = i64::from(wanted.memory_mib) << 20;
     let has = |power| wanted.powers.contains(&power);
     HostConfig {
-        mounts: Some(vec![bind(made.workspace, WORKSPACE, false), bind(made.folder, FOLDER, true)]),
+        mounts: Some(mounts(wanted, made)),
+        group_add: Some(wanted.groups.iter().map(u32::to_string).collect()),
         // Engines make it `noexec` if nobody says otherwise, and installers run what they unpack. It counts as memory, so
         // half of it is what the kernel would give as well.
         tmpfs: Some(HashMap::from([("/tmp".to_owned(), scratch(memory / 2, engine))])),
@@ -135,6 +140,18 @@ fn scratch(size: i64, engine: &Engine) -> String {
     format!("{options},uid=1000,gid=1000")
 }
 
+/// The workspace, what the host put beside it, and what the operator lets the plugin's containers see.
+fn mounts(wanted: &NewContainer, made: &Made<'_>) -> Vec<Mount> {
+    let mut mounts = vec![bind(made.workspace, WORKSPACE, false), bind(made.folder, FOLDER, true)];
+    for path in &wanted.mounts {
+        // What else is mounted below it would be writable on older engines.
+        let alone = MountBindOptions { non_recursive: Some(true), ..MountBindOptions::default() };
+        let mount = bind(Path::new(path), path, true);
+        mounts.push(Mount { bind_options: Some(alone), ..mount });
+    }
+    mounts
+}
+
 /// A mount, and not a bind: of those an engine makes the source when it is missing, as root. Neither way takes `nosuid` and
 /// `nodev` from Docker; what they would stop is stopped by no-new-privileges, and by no capability to make a device.
 fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
@@ -169,6 +186,7 @@ fn labels(
 ) -> HashMap<String, String> {
     let wanted = container.request();
     let labelled = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let groups: Vec<_> = wanted.groups.iter().map(u32::to_string).collect();
     let word = |yes: bool| if yes { "true" } else { "false" };
     HashMap::from([
         labelled(INSTANCE, instance),
@@ -178,6 +196,8 @@ fn labels(
         labelled(label::OWN_WORKSPACE, word(wanted.workspace.is_none())),
         labelled(label::YIELDS, word(wanted.yields)),
         labelled(label::IMAGE, &wanted.image.name),
+        labelled(label::MOUNTS, &wanted.mounts.join(":")),
+        labelled(label::GROUPS, &groups.join(",")),
         labelled(label::PERSISTENT, word(wanted.persistent)),
         // Also where there is none: an image has labels too, and they would show through.
         labelled(label::ALIAS, wanted.alias.as_deref().unwrap_or_default()),

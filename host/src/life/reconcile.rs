@@ -142,6 +142,10 @@ impl Record {
     /// As much of a container as its labels say.
     fn of_labels(id: &str, found: &Found) -> Option<Self> {
         let text = |name: &str| found.label(name).map(str::to_owned);
+        let list = |name: &str, between| {
+            let parts = found.label(name).into_iter().flat_map(|it| it.split(between));
+            parts.map(str::to_owned).collect::<Vec<_>>()
+        };
         let alias = text(label::ALIAS).filter(|alias| !alias.is_empty());
         Some(Self {
             id: id.to_owned(),
@@ -157,6 +161,8 @@ impl Record {
             // What it was allowed is not known any more.
             offline: true,
             yields: found.label(label::YIELDS) == Some("true"),
+            mounts: list(label::MOUNTS, ':'),
+            groups: list(label::GROUPS, ',').iter().filter_map(|it| it.parse().ok()).collect(),
             memory_mib: 0,
             cpus: 0.0,
             pids: 0,

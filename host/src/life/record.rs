@@ -33,6 +33,12 @@ pub struct Record {
     /// Whether it goes with its workspace.
     #[serde(default)]
     pub yields: bool,
+    /// Directories of this machine that it sees.
+    #[serde(default)]
+    pub mounts: Vec<String>,
+    /// Groups that its programs belong to.
+    #[serde(default)]
+    pub groups: Vec<u32>,
     pub memory_mib: u32,
     pub cpus: f32,
     pub pids: u32,
@@ -79,6 +85,8 @@ impl Record {
             powers: powers.clone(),
             offline: asked.offline,
             yields: asked.yields,
+            mounts: asked.mounts.clone(),
+            groups: asked.groups.clone(),
             memory_mib: asked.memory_mib,
             cpus: asked.cpus,
             pids: asked.pids,
@@ -125,6 +133,7 @@ impl Record {
             && asked.workspace.is_none()
             && asked.env.is_empty()
             && self.yields == asked.yields
+            && (&self.mounts, &self.groups) == (&asked.mounts, &asked.groups)
             && self.powers == asked.powers
             && self.offline == asked.offline
             && (self.memory_mib, self.pids) == (asked.memory_mib, asked.pids)
@@ -140,5 +149,21 @@ impl Record {
         self.persistent = asked.persistent;
         self.ttl_s = asked.ttl_s;
         (self.created, self.used) = (now, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_says_nothing_of_it_stands_firm_and_sees_nothing() {
+        let written = r#"{"id": "c", "owner": "o", "alias": null, "image": "i", "workspace": "w",
+            "own_workspace": false, "persistent": true, "ttl_s": null, "key": null, "powers": [],
+            "offline": true, "memory_mib": 64, "cpus": 1.0, "pids": 9, "phase": "running",
+            "warm": false, "engine_id": null, "created": 1, "used": 1}"#;
+        let record: Record = serde_json::from_str(written).unwrap();
+        assert_eq!(record.hold(), Hold::Firm);
+        assert!(record.mounts.is_empty() && record.groups.is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Entry, Phase, Rooms,
+    Entry, Phase, Record, Rooms,
     make::{PATIENCE, plain},
 };
 use crate::{
@@ -139,6 +139,7 @@ impl Rooms {
 
     /// Sees to it that programs can run in it.
     pub async fn wake(&self, entry: &Arc<Entry>) -> Result<()> {
+        self.judge(&entry.current())?;
         if entry.record().phase == Phase::Running && self.inside.is_connected(&entry.id) {
             return Ok(());
         }
@@ -171,6 +172,14 @@ impl Rooms {
         self.inside.trust(&entry.id, pid);
         self.inside.ready(&entry.id, PATIENCE).await?;
         self.write(entry, |record| record.phase = Phase::Running).await
+    }
+
+    /// Whether the container of a plugin that is loaded may go on as it was made.
+    fn judge(&self, record: &Record) -> Result<()> {
+        let owners = self.owners.load();
+        let Some(owner) = owners.get(&record.owner) else { return Ok(()) };
+        let Record { id, mounts, groups, .. } = record;
+        owner.policy.approve_going_on(id, mounts, groups)
     }
 }
 

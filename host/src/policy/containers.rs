@@ -29,6 +29,10 @@ pub struct NewContainer {
     pub offline: bool,
     /// Whether it goes with its workspace.
     pub yields: bool,
+    /// Directories of this machine that it sees.
+    pub mounts: Vec<String>,
+    /// Groups that its programs belong to.
+    pub groups: Vec<u32>,
     pub memory_mib: u32,
     pub cpus: f32,
     pub pids: u32,
@@ -99,6 +103,8 @@ impl Policy {
             powers,
             offline,
             yields,
+            mounts: grant.mounts.iter().map(|mount| mount.as_str().to_owned()).collect(),
+            groups: grant.groups.iter().map(|group| group.number()).collect(),
             memory_mib,
             cpus,
             pids,
@@ -164,18 +170,6 @@ impl Policy {
             return Ok(asked);
         }
         Err(invalid(format!("{asked} is too little: `{what}` is at least {least}")))
-    }
-}
-
-impl Power {
-    /// As it is written in a grant.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::ImageUser => "image-user",
-            Self::WritableRoot => "writable-root",
-            Self::Bridge => "bridge",
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
 
 mod containers;
+mod going_on;
 mod processes;
 mod egress;
 mod images;

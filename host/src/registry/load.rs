@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use toml::Table;
 
-use super::{Catalog, Plugins, Registry, Schema, Visible, check, grants};
+use super::{Catalog, Plugins, Registry, Schema, Visible, check, grants, mounts};
 use crate::{
     bundled::{Bundled, Defaults},
     config::PluginConfig,
@@ -33,6 +33,7 @@ impl Registry {
         files: &[PathBuf],
     ) -> anyhow::Result<BTreeMap<String, Source>> {
         let config = self.config();
+        mounts::check(&config, &self.doors.disk)?;
         let mut wanted = BTreeMap::new();
         for bundled in self.bundled {
             let named = match chosen {

@@ -7,6 +7,7 @@ mod catalog;
 mod check;
 mod load;
 mod grants;
+mod mounts;
 mod schema;
 mod reload;
 mod watch;

@@ -16,7 +16,7 @@ use futures_util::StreamExt as _;
 use tempfile::TempDir;
 use uuid::Uuid;
 use windlass::{
-    config::{ContainersGrant, Grants, Power},
+    config::{ContainersGrant, Grants, Power, parse},
     docker::{Credentials, Docker, Made, Ours, Picture, Places},
     policy::{Approved, AskedContainer, NewContainer, Policy},
 };
@@ -106,6 +106,13 @@ impl Bench {
             cpus,
             ..AskedContainer::default()
         };
+        Policy::new("devbench", grants).unwrap().approve_container(asked).unwrap()
+    }
+
+    /// The same for a plugin that is granted this.
+    pub fn granted(&self, grant: &str) -> Approved<NewContainer> {
+        let grants = Grants { containers: Some(parse(grant).unwrap()), ..Grants::default() };
+        let asked = AskedContainer { image: self.image.clone(), ..AskedContainer::default() };
         Policy::new("devbench", grants).unwrap().approve_container(asked).unwrap()
     }
 

@@ -1,11 +1,11 @@
 //! The security profile, as the engine has it and as a program inside feels it.
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use bollard::models::{ContainerInspectResponse, HostConfig};
 use windlass::{
     config::Power,
-    docker::{Exec, Ours},
+    docker::{Exec, Made, Ours},
 };
 
 use crate::bench::{Bench, SUPERVISOR, on_each};
@@ -142,6 +142,47 @@ async fn each_power_loosens_one_thing() {
             let host = look(&bench, &ours).await.host_config.unwrap();
             assert_eq!(host.network_mode.as_deref(), Some("bridge"));
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_mounted_is_seen_at_its_own_path_and_cannot_be_written() {
+    on_each(|bench| async move {
+        let outside = tempfile::tempdir_in("/var/tmp").unwrap();
+        let path = outside.path().canonicalize().unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::write(path.join("file"), "theirs\n").unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        let wanted = bench.granted(&format!("mounts = ['{path}']\ngroups = [42420, 7]"));
+        let ours = bench.create(&wanted).await;
+        let found = look(&bench, &ours).await;
+        let mounts = found.mounts.unwrap();
+        let mount = mounts.iter().find(|it| it.destination.as_ref() == Some(&path)).unwrap();
+        assert_eq!((mount.source.as_deref(), mount.rw), (Some(&*path), Some(false)));
+        let labels = found.config.unwrap().labels.unwrap();
+        assert_eq!((&*labels["windlass.mounts"], &*labels["windlass.groups"]), (&*path, "42420,7"));
+        assert_eq!(found.host_config.unwrap().group_add.unwrap_or_default(), ["42420", "7"]);
+        bench.docker.start(&ours).await.unwrap();
+        for user in ["1000:1000", "0:0"] {
+            let script = format!("cat {path}/file; touch {path}/x && echo WRITTEN");
+            let said = inside(&bench, &ours, user, &script).await;
+            assert!(said.contains("theirs\n") && !said.contains("WRITTEN"), "{said}");
+        }
+        // Podman's exec leaves them out where a user is named. The first process has them, and what the supervisor starts.
+        let status = inside(&bench, &ours, "1000:1000", "grep Groups /proc/1/status").await;
+        assert!(status.contains("7 ") && status.contains("42420"), "{status}");
+        // It is gone, and is not made by the engine.
+        drop(outside);
+        let picture = bench.picture(&wanted).await;
+        let id = crate::bench::id();
+        let (workspace, folder) = bench.folders(&id);
+        let (workspace, folder) = (&*workspace, &*folder);
+        let (workspace_id, env) = ("w_1", Vec::new());
+        let made = Made { id: &id, workspace_id, workspace, folder, env, picture: &picture };
+        let refused = bench.docker.create(&wanted, &made).await;
+        assert!(format!("{refused:?}").contains("it is no directory"), "{refused:?}");
+        assert!(!std::path::Path::new(&path).exists());
     })
     .await;
 }

@@ -94,6 +94,14 @@ impl Comparison<'_> {
         let missing = beyond(&self.asked.secrets, |name| self.granted.secrets.contains(name));
         self.note("secrets", "the secrets", &missing);
         self.wanted.secrets.extend(missing);
+        let missing = beyond(&self.asked.mounts, |mount| self.granted.mounts.contains(mount));
+        let paths: Vec<_> = missing.iter().map(|mount| mount.as_str().to_owned()).collect();
+        self.note("mounts", "the directories", &paths);
+        self.wanted.mounts.extend(missing);
+        let missing = beyond(&self.asked.groups, |group| self.granted.groups.contains(group));
+        let numbers: Vec<_> = missing.iter().map(|group| group.number().to_string()).collect();
+        self.note("groups", "the groups", &numbers);
+        self.wanted.groups.extend(missing);
     }
 
     fn places(&mut self, policy: &Policy) {
@@ -253,6 +261,22 @@ mod tests {
             &expect![[r#"
             images of every name: images = []
             images without a digest: pinned = false"#]],
+        );
+    }
+
+    #[test]
+    fn what_of_the_machine_is_not_granted_is_told() {
+        check(
+            "mounts = ['/srv/a', '/srv/b']\ngroups = [7]",
+            "mounts = ['/srv/b']",
+            &expect![[r#"
+            the directories `/srv/a`: mounts = ["/srv/b", "/srv/a"]
+            the groups `7`: groups = [7]"#]],
+        );
+        check(
+            "mounts = ['/srv/a']\ngroups = [7]",
+            "groups = [8, 7]\nmounts = ['/srv/a']",
+            &expect![""],
         );
     }
 

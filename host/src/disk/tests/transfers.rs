@@ -266,7 +266,7 @@ async fn ten_thousand_files_are_copied() {
     let began = Instant::now();
     let copied = ground.take(&origin, "", "copied").await.unwrap();
     // How fast a disk makes files is its own affair: both are told, for the reader.
-    println!("copied in {:?}, unpacked in {unpacking:?}", began.elapsed());
+    eprintln!("copied in {:?}, unpacked in {unpacking:?}", began.elapsed());
     assert_eq!((copied.entries, copied.bytes), (10_100, 100_000));
     assert_eq!(ground.everything().len(), 2 * 10_101);
 }
