@@ -28,3 +28,4 @@ mod server;
 mod crashes;
 mod later;
 mod hostile;
+mod real;

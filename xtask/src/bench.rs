@@ -2,9 +2,13 @@
 //!
 //! `cargo xtask bench containers`: what containers cost, beside the bare engine; `bench/containers.rs` says more.
 //!
+//! `cargo xtask bench sessions`: what repositories and the tasks of agents cost, beside git; `bench/sessions.rs` says more.
+//!
 //! `bench/figures.rs` says what each figure is, `bench/flood.rs` what a flood does, `bench/table.rs` what it must be.
 
+mod desk;
 mod containers;
+mod sessions;
 mod figures;
 mod flood;
 mod line;
@@ -31,12 +35,14 @@ const LEAST_RUNS: usize = 5;
 pub(crate) enum Suite {
     Calls,
     Containers,
+    Sessions,
 }
 
 pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
     match suite {
         Suite::Calls => calls(runs),
         Suite::Containers => containers::bench(runs.max(LEAST_RUNS)),
+        Suite::Sessions => sessions::bench(runs.max(LEAST_RUNS)),
     }
 }
 

@@ -68,7 +68,8 @@ enum Command {
     /// Has an engine while its stdin is open: how the tests and the bench get theirs.
     #[command(hide = true)]
     Keep { engine: engine::Kind },
-    /// Measures the release build beside a native server, or what it does with containers beside the bare engine.
+    /// Measures the release build beside a native server, or what it does with containers beside the bare engine,
+    /// and with repositories beside git.
     Bench {
         #[arg(value_enum, default_value_t = bench::Suite::Calls)]
         suite: bench::Suite,

@@ -300,7 +300,8 @@ fn configure(name: &str, mut config: Table, operators: &Table) -> anyhow::Result
 
 /// The environment, as far as it is text.
 fn variables() -> impl Iterator<Item = (String, String)> {
-    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Adds names to a list of the configuration. What is no list is left to the plugin's schema.

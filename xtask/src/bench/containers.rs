@@ -3,7 +3,6 @@
 //! Both are measured in the same run, since the engine's own times differ much from machine to machine.
 
 mod bare;
-mod desk;
 mod life;
 mod programs;
 mod files;
@@ -14,6 +13,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
 
+use super::desk::{self, Desk, Sweep};
 use super::{
     figures::{each, middles, several},
     table::{Figure, Must, Table},
@@ -24,7 +24,6 @@ use crate::{
     host, plugins,
     serve::Server,
 };
-use desk::{Desk, Sweep};
 
 /// How much a container may take longer than what the engine does itself.
 const SPAWN_EXTRA: f64 = 10.0;

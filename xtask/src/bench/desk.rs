@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::super::line::Line;
+use super::line::Line;
 use crate::{api::Api, engine::IMAGE, serve::Server};
 
 pub(super) struct Desk<'a> {
