@@ -15,10 +15,14 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{
-    bench::Bench,
-    engine::{IMAGE, api::Api, docker},
-    until,
+use crate::{
+    rooms::{OWN, configuration, refused, told},
+    support::{
+        Setup,
+        bench::Bench,
+        engine::{IMAGE, api::Api, docker},
+        until,
+    },
 };
 
 /// A socket that leads to the engine, for as long as it is open.
@@ -159,4 +163,34 @@ fn an_engine_that_falls_silent_in_the_middle_of_a_spawn_leaves_no_orphan() {
         let id = container["Labels"]["windlass.id"].to_string();
         assert!(known.contains(&id), "{id} is an orphan");
     }
+}
+
+#[test]
+fn a_workspace_whose_containers_cannot_go_yet_stays_as_it_was() {
+    let Some((relay, engine)) = relayed() else { return };
+    relay.open();
+    let setup = Setup::new().config(&configuration(OWN, OWN)).environment("TOKEN", "no secret");
+    let setup = setup.environment("DOCKER_HOST", relay.api().address());
+    let mut bench = Bench::of(engine, setup);
+    let workspace = bench.host().text("room_do", json!({"act": "workspace"}));
+    let file = json!({"workspace": workspace, "path": "f", "text": "kept"});
+    told(&mut bench, "room_do", "write", file);
+    let yielding = json!({"image": IMAGE, "workspace": workspace, "yields": true});
+    told(&mut bench, "room_do", "make", yielding.clone());
+    relay.close();
+    let read = json!({"workspace": workspace, "path": "f"});
+    for _ in 0..2 {
+        let why = refused(&mut bench, "room_do", "destroy", json!({"workspace": workspace}));
+        assert!(why.starts_with("UNAVAILABLE: "), "{why}");
+        assert_eq!(told(&mut bench, "room_do", "read", read.clone()), "kept");
+    }
+    relay.open();
+    // What was begun is finished, by this host or the next one, and another can be made meanwhile.
+    bench.killed(|_| ());
+    bench.host().text("room_do", json!({"act": "reconcile"}));
+    until("what gave way goes", || bench.containers().is_empty());
+    told(&mut bench, "room_do", "make", yielding);
+    assert_eq!(told(&mut bench, "room_do", "read", read), "kept");
+    told(&mut bench, "room_do", "destroy", json!({"workspace": workspace}));
+    assert!(bench.containers().is_empty());
 }

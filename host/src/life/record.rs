@@ -151,3 +151,19 @@ impl Record {
         (self.created, self.used) = (now, now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_says_nothing_of_it_stands_firm_and_sees_nothing() {
+        let written = r#"{"id": "c", "owner": "o", "alias": null, "image": "i", "workspace": "w",
+            "own_workspace": false, "persistent": true, "ttl_s": null, "key": null, "powers": [],
+            "offline": true, "memory_mib": 64, "cpus": 1.0, "pids": 9, "phase": "running",
+            "warm": false, "engine_id": null, "created": 1, "used": 1}"#;
+        let record: Record = serde_json::from_str(written).unwrap();
+        assert_eq!(record.hold(), Hold::Firm);
+        assert!(record.mounts.is_empty() && record.groups.is_empty());
+    }
+}

@@ -6,6 +6,9 @@ use crate::error::{Result, denied};
 impl Policy {
     /// What a container was made with stays with it. Where that is not granted any more, nothing starts in it.
     pub fn approve_going_on(&self, id: &str, mounts: &[String], groups: &[u32]) -> Result<()> {
+        if mounts.is_empty() && groups.is_empty() {
+            return Ok(());
+        }
         let grant = self.containers("containers")?;
         let is_mounted = |path: &&String| !grant.mounts.iter().any(|it| it.as_str() == *path);
         let is_member = |group: &&u32| !grant.groups.iter().any(|it| it.number() == **group);

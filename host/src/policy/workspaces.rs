@@ -315,12 +315,23 @@ mod tests {
         assert!(reading.approve_making_workspace().is_err());
         assert!(reading.approve_destroying("w").is_err());
         assert!(reading.approve_unpack("w", (), String::new()).is_err());
+        let copy = |policy: &Policy, origin: &str, path: &str, target: &str| {
+            let (path, target) = (path.to_owned(), target.to_owned());
+            policy.approve_copying_from("w", origin, path, target).map(drop).map_err(text)
+        };
+        assert!(copy(&reading, "v", "", "").is_err());
+        let writing = policy(own, Hints::empty());
+        assert_eq!(copy(&writing, "v", "", "/workspace/x"), Ok(()));
+        assert!(copy(&writing, "w", "a", "b").unwrap_err().contains("is the workspace itself"));
+        for (path, target) in [("../x", ""), ("", "/etc"), ("a\0", "")] {
+            assert!(copy(&writing, "v", path, target).is_err(), "{path} {target}");
+        }
+        assert!(copy(&policy(None, Hints::empty()), "v", "", "").is_err());
         let path = |text: &str| WorkspacePath::new(text.to_owned()).unwrap();
         let remove = |text: &str| Step::Remove { path: path(text), if_match: None };
         assert!(reading.approve_step("w", Step::Read(path("x"))).is_ok());
         assert!(reading.approve_batch("w", vec![Step::Read(path("x"))]).is_ok());
         assert!(reading.approve_step("w", remove("x")).is_err());
-        let writing = policy(own, Hints::empty());
         assert!(writing.approve_step("w", remove("x")).is_ok());
         for root in ["/workspace", "", ".", "a/.."] {
             let refused = writing.approve_batch("w", vec![remove(root)]).unwrap_err();
