@@ -28,6 +28,3 @@ mod yields;
 mod mounts;
 mod hostile;
 mod tidy;
-
-#[path = "openhands/real.rs"]
-mod openhands_real;

@@ -26,4 +26,6 @@ mod secrets;
 mod teardown;
 mod server;
 mod crashes;
+mod later;
 mod hostile;
+mod real;

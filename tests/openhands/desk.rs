@@ -1,6 +1,6 @@
 //! A host with the plugin `openhands`, a git server with a repository, and what is asked of both.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{env, fs, path::PathBuf, sync::LazyLock, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -16,6 +16,9 @@ use crate::support::{
 /// What stands in for OpenHands, in both forms.
 pub(crate) const STUB: &str = "windlass-test/openhands:latest";
 
+/// No other plugin that the program has inside.
+const ALONE: &[&str] = &["--plugins", "openhands"];
+
 /// The files of the repository.
 const FILES: [(&str, &str); 2] = [("README.md", "hello\n"), ("src/main.py", "print(1)\n")];
 
@@ -25,18 +28,15 @@ pub(crate) struct Desk {
 }
 
 /// How the host is to be.
+#[derive(Default)]
 pub(crate) struct Wish<'a> {
     /// In the table `config` of the plugin.
     pub(crate) config: &'a str,
     /// In its table `grants.containers`.
     pub(crate) grant: &'a str,
     pub(crate) environment: &'a [(&'a str, &'a str)],
-}
-
-impl Default for Wish<'_> {
-    fn default() -> Self {
-        Self { config: "", grant: "", environment: &[] }
-    }
+    /// Whether the plugin `git` is there too.
+    pub(crate) git: bool,
 }
 
 impl Desk {
@@ -54,7 +54,18 @@ impl Desk {
     }
 
     pub(crate) fn with(wish: &Wish<'_>) -> Option<Self> {
+        /// Asked once: the answer takes a start.
+        static INSIDE: LazyLock<bool> = LazyLock::new(|| {
+            let ended = Setup::new().arguments(ALONE).ended(&["serve"]);
+            !ended.stderr.contains("no bundled plugin is called `openhands`")
+        });
         let engine = engine()?;
+        if !*INSIDE {
+            assert!(env::var_os("WINDLASS_BUNDLE").is_none(), "`openhands` should be inside");
+            let how =
+                "the program has no plugin `openhands` inside: `cargo xtask build` builds one";
+            return skip(how);
+        }
         let git = GitServer::open();
         git.repository("one", &FILES);
         let setup = setup(&engine, &git, wish);
@@ -162,16 +173,24 @@ pub(crate) fn engine() -> Option<Api> {
 }
 
 fn setup(engine: &Api, git: &GitServer, wish: &Wish<'_>) -> Setup {
-    let text = format!(
+    let place = git.place();
+    let mut text = format!(
         "[plugins.openhands.grants]\nstore = true\nworkspaces = 'shared'\n\
          [plugins.openhands.grants.containers]\nmemory_mib = 256\negress = [{{ to = '{place}', private = true }}]\n{grant}\n\
          [plugins.openhands.config]\nimage = '{STUB}'\nserver_image = '{STUB}'\n{config}\n\
          [plugins.openhands.config.git]\nimage = '{GIT_IMAGE}'\n",
-        place = git.place(),
         grant = wish.grant,
         config = wish.config,
     );
-    let setup = Setup::new().arguments(&["--plugins", "openhands"]).config(&text);
+    let mut plugins = ALONE;
+    if wish.git {
+        plugins = &["--plugins", "git,openhands"];
+        text.push_str(&format!(
+            "[plugins.git.grants]\nstore = true\nworkspaces = 'shared'\n[plugins.git.grants.containers]\n\
+             egress = [{{ to = '{place}', private = true }}]\n[plugins.git.config]\nimage = '{GIT_IMAGE}'\n"
+        ));
+    }
+    let setup = Setup::new().arguments(plugins).config(&text);
     let setup = setup.environment("DOCKER_HOST", engine.address());
     wish.environment.iter().fold(setup, |setup, (name, value)| setup.environment(name, value))
 }

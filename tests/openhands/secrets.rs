@@ -97,6 +97,7 @@ fn secrets_of_the_configuration_and_of_variables_go_together() {
         grant: "secrets = ['OTHER']\n[plugins.openhands.secrets]\nOTHER = '${MINE}'",
         config: "secrets = ['OTHER']",
         environment: &[("MINE", "mine-and-only-mine"), BOTH[0]],
+        git: false,
     };
     let Some(mut desk) = Desk::with(&wish) else { return };
     let session = desk.session();

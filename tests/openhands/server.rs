@@ -113,7 +113,7 @@ fn a_server_that_goes_deaf_costs_seconds_and_no_more() {
 }
 
 #[test]
-fn who_knows_no_password_gets_no_answer() {
+fn the_password_of_a_server_is_long_and_not_told() {
     let Some(mut desk) = Desk::served() else { return };
     let session = desk.session();
     let task = desk.code(&session, "AWAIT go");

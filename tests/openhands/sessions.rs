@@ -1,28 +1,17 @@
 //! Sessions begin, are listed, and are good for every plugin.
 
+use expect_test::expect_file;
 use serde_json::{Value, json};
 
-use super::desk::Desk;
-use crate::support::bench::text;
+use super::desk::{Desk, Wish};
+use crate::support::{bench::text, githttp};
 
 #[test]
 fn the_tools_are_those_that_users_know() {
     let Some(mut desk) = Desk::new() else { return };
-    let mut tools = desk.bench.host().tools();
-    tools.sort();
-    assert_eq!(
-        tools,
-        [
-            "cancel_coding_task",
-            "cleanup_coding_tasks",
-            "code",
-            "coding_task_status",
-            "get_coding_task_status",
-            "list_sessions",
-            "start_session",
-            "teardown"
-        ]
-    );
+    let answer = desk.bench.host().request("tools/list", json!({}));
+    let shown = serde_json::to_string_pretty(&answer["result"]["tools"]).unwrap();
+    expect_file!["../surface/openhands.json"].assert_eq(&format!("{shown}\n"));
 }
 
 #[test]
@@ -138,6 +127,53 @@ fn a_task_belongs_to_its_session() {
     assert_eq!(desk.status(&one, &task)["outcome"], "running");
     desk.release(&one, "go");
     assert_eq!(desk.ended(&one, &task)["outcome"], "completed");
+}
+
+#[test]
+fn oh_1_a_session_is_made_of_a_local_repository_in_a_granted_directory() {
+    use std::os::unix::fs::PermissionsExt as _;
+    // Containers have a `/tmp` of their own.
+    let place = tempfile::TempDir::new_in("/var/tmp").unwrap();
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    githttp::publish(&place.path().join("local.git"), &[("a.txt", "local\n")]);
+    let grant = format!("mounts = ['{}']", place.path().display());
+    let Some(mut desk) = Desk::with(&Wish { grant: &grant, ..Wish::default() }) else { return };
+    let path = place.path().join("local.git").display().to_string();
+    for url in [path.clone(), format!("file://{path}")] {
+        let made = desk.call("start_session", json!({"repo_url": url}));
+        let session = text(&made["session_id"]);
+        assert_eq!(
+            std::fs::read_to_string(desk.folder(&session).join("a.txt")).unwrap(),
+            "local\n"
+        );
+        assert_eq!(desk.ran(&session, "SAY x")["outcome"], "completed");
+    }
+    let (told, _) = desk.fails("start_session", json!({"repo_url": "/etc"}));
+    assert!(told.contains("Failed to create session"), "{told}");
+}
+
+#[test]
+fn a_clone_of_the_plugin_git_is_a_session_and_the_other_way_round() {
+    let Some(mut desk) = Desk::with(&Wish { git: true, ..Wish::default() }) else { return };
+    let url = desk.git.url("one");
+    let cloned = desk.call("git_clone", json!({"url": url}));
+    let session = text(&cloned["session_id"]);
+    assert_eq!(desk.ran(&session, "WRITE a.txt x")["outcome"], "completed");
+    let listed = desk.call("list_sessions", json!({}));
+    assert_eq!(
+        (&listed[&session]["branch"], &listed[&session]["repo_url"]),
+        (&json!("main"), &json!(desk.git.url("one")))
+    );
+    let status = desk.call("git_status", json!({"session_id": session}));
+    assert_eq!(
+        status["untracked"],
+        json!(["a.txt"]),
+        "what tasks leave of themselves is no part of the tree"
+    );
+    assert_eq!(desk.call("teardown", json!({"session_id": session}))["archived"], true);
+    assert_eq!(desk.bench.containers(), Vec::<Value>::new());
+    let (gone, _) = desk.fails("git_status", json!({"session_id": session}));
+    assert!(gone.starts_with("SESSION_NOT_FOUND"), "{gone}");
 }
 
 /// What is checked out. The files are another user's, whom git on this machine does not trust.

@@ -91,10 +91,6 @@ fn oh_2_a_place_is_free_when_a_task_has_ended_though_nobody_looked() {
 
 #[test]
 fn the_number_of_tasks_is_a_variable_that_users_know() {
-    let Some(mut desk) = Desk::new() else { return };
-    let session = desk.session();
-    drop(session);
-    drop(desk);
     let environment = [("OPENHANDS_MAX_TASKS", "1")];
     let wish = Wish { environment: &environment, ..Wish::default() };
     let Some(mut desk) = Desk::with(&wish) else { return };
@@ -129,7 +125,7 @@ fn tasks_that_begin_together_have_names_of_their_own() {
 
 #[test]
 fn oh_3_what_a_task_came_to_is_told_whatever_comes_after() {
-    let Some(mut desk) = Desk::new() else { return };
+    let Some(mut desk) = Desk::with(&Wish { git: true, ..Wish::default() }) else { return };
     let session = desk.session();
     let task = desk.code(&session, "PRINT 3\nSAY that was it");
     let told = desk.ended(&session, &task);
@@ -138,8 +134,10 @@ fn oh_3_what_a_task_came_to_is_told_whatever_comes_after() {
         (&json!("completed"), &json!("that was it"))
     );
     assert!(text(&told["logs"]).contains("line 3"));
-    // Git is at work for this one, in the same files.
     desk.ran(&session, "WRITE other.txt x");
+    for command in ["status", "git add -A", "commit -m other", "log"] {
+        desk.call("git", json!({"session_id": session, "command": command}));
+    }
     assert_eq!(desk.status(&session, &task), told);
     desk.bench.restart();
     assert_eq!(desk.status(&session, &task), told);

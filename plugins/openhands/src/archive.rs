@@ -44,20 +44,13 @@ pub(crate) fn keep(
     let kept = workspace
         .pack_into(&selection, true, &packed)
         .and_then(|_| archives.copy_from(workspace, &packed, &target));
-    // It goes with the workspace where that fails.
-    let removed = workspace.delete(&packed);
-    kept.and(removed).map_err(|failed| {
-        error::about(
-            session,
-            Error {
-                message: format!(
-                    "nothing is taken away, since the changes cannot be archived: {}",
-                    failed.message
-                ),
-                ..failed
-            },
-        )
-    })?;
+    if let Err(failed) = kept.and(workspace.delete(&packed)) {
+        // What there is of it may be half of it, and nobody is told of it.
+        let _ = archives.delete(&target);
+        let why = &failed.message;
+        let message = format!("nothing is taken away, since the changes cannot be archived: {why}");
+        return Err(error::about(session, Error { message, ..failed }));
+    }
     Ok(format!("workspace://{}/{target}", archives.id()))
 }
 

@@ -16,6 +16,8 @@ const SESSIONS: &str = "sessions";
 const PAGE: u32 = 1000;
 /// Whoever loses so often against others has met a fault, and no race.
 const ATTEMPTS: u32 = 100;
+/// How long a call that starts a session may be at it: a little more than a call may take.
+const STARTING_MS: u64 = 330_000;
 /// How long it is known how a session ended, for a client that did not hear it: a week.
 const REMEMBERED_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
@@ -27,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) branch: String,
     /// Milliseconds since 1970.
     pub(crate) created: u64,
+    /// Set while it is being cloned. Where it stays so, the host was killed meanwhile.
+    pub(crate) starting: bool,
     /// The tasks that may still run. Whoever wants to start one needs a place here first.
     pub(crate) claims: Vec<Claim>,
     /// Set before anything is taken away.
@@ -75,7 +79,7 @@ impl Session {
     /// The open session of this id. A workspace that another plugin made a repository of becomes one.
     pub(crate) fn open(id: &str, settings: &Settings) -> Result<Self, Error> {
         let session = Self::find(id)?.map_or_else(|| adopt(id, settings), Ok)?;
-        if session.closed.is_some() {
+        if session.closed.is_some() || session.starting {
             return Err(error::no_session(id));
         }
         Ok(session)
@@ -136,7 +140,7 @@ impl Session {
             more = page.len() >= PAGE as usize;
             for entry in page {
                 let session: Self = serde_json::from_str(&entry.document)?;
-                if session.closed.is_none() {
+                if session.closed.is_none() && !session.starting {
                     open.push((entry.key.clone(), session));
                 }
                 after = entry.key;
@@ -146,12 +150,16 @@ impl Session {
         Ok(open)
     }
 
-    /// Forgets how sessions ended long ago.
-    pub(crate) fn forget_old() -> Result<(), Error> {
-        let old = clock::now().saturating_sub(REMEMBERED_MS);
+    /// Forgets how sessions ended long ago, and removes what is left of those that never began.
+    pub(crate) fn sweep() -> Result<(), Error> {
+        let now = clock::now();
         for entry in list(SESSIONS, "", PAGE)? {
             let session: Self = serde_json::from_str(&entry.document)?;
-            if session.closed.is_some_and(|closed| closed.at < old) {
+            let over = session.closed.is_some_and(|closed| now >= closed.at + REMEMBERED_MS);
+            let dead = session.starting && now >= session.created + STARTING_MS;
+            if dead {
+                abandon(&entry.key)?;
+            } else if over {
                 delete(SESSIONS, &entry.key)?;
             }
         }
@@ -180,6 +188,14 @@ pub(crate) fn workspace(id: &str) -> Result<Workspace, Error> {
         Code::NotFound => error::no_session(id),
         _ => error,
     })
+}
+
+/// Removes a session that could not begin, with what there is of it.
+pub(crate) fn abandon(id: &str) -> Result<(), Error> {
+    match Workspace::open(id).and_then(|workspace| workspace.destroy()) {
+        Err(error) if error.code != Code::NotFound => Err(error),
+        _ => delete(SESSIONS, id),
+    }
 }
 
 /// Makes a session of a workspace that holds a repository.

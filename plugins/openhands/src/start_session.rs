@@ -2,9 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use windlass_sdk::{Call, Hints, Result, Tool, clock};
+use windlass_sdk::{Call, Error, Hints, Result, Tool, clock, workspaces::Workspace};
 
-use crate::{error, session::Session, settings::Settings, tree};
+use crate::{
+    error,
+    session::{self, Session},
+    settings::Settings,
+    tree,
+};
 
 /// Clones a repository into a session of its own. The `session_id` that it answers is what the other tools take; the tools of
 /// other plugins take it as the id of a workspace.
@@ -37,27 +42,46 @@ impl Tool for StartSession {
     type Output = Started;
 
     fn run(self, call: &Call) -> Result<Started> {
-        let settings = Settings::of(call)?;
-        let branch = self.branch.filter(|branch| !branch.is_empty());
-        let cloned = tree::clone(&self.repo_url, branch, &settings).map_err(|mut error| {
+        Ok(self.start(call).map_err(|mut error| {
             error.message = format!("Failed to create session: {}", error.message);
             error::about("", error)
-        })?;
+        })?)
+    }
+}
+
+impl StartSession {
+    /// What is made is written down first: where this call dies, a later one removes it.
+    fn start(self, call: &Call) -> Result<Started, Error> {
+        let settings = Settings::of(call)?;
+        Session::sweep()?;
+        let id = Workspace::create()?.id();
         let session = Session {
             repo_url: self.repo_url,
-            branch: cloned.branch,
             created: clock::now(),
+            starting: true,
             ..Session::default()
         };
-        session.begin(&cloned.session)?;
-        Session::forget_old()?;
-        let told = session.told(&cloned.session);
+        session.begin(&id)?;
+        let branch = self.branch.filter(|branch| !branch.is_empty());
+        let checkout = match tree::clone(&id, &session.repo_url, branch, &settings) {
+            Ok(checkout) => checkout,
+            Err(error) => {
+                // What failed first is what the caller has to know; what stays is removed later.
+                let _ = session::abandon(&id);
+                return Err(error);
+            }
+        };
+        let told = Session::change(&id, |session| {
+            session.branch.clone_from(&checkout.branch);
+            session.starting = false;
+            Ok(session.told(&id))
+        })?;
         Ok(Started {
             success: true,
             session_id: told.session_id,
             repo_url: told.repo_url,
             branch: told.branch,
-            branch_created: cloned.branch_created,
+            branch_created: checkout.created,
             workspace_path: told.workspace_path,
             created_at: told.created_at,
         })

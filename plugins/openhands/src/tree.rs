@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use windlass_repository::{CloneOptions, Repository};
+use windlass_repository::{Checkout, CloneOptions, Repository};
 use windlass_sdk::{
     Error,
     log::{self, Level},
@@ -13,14 +13,6 @@ use crate::settings::Settings;
 
 /// More files are only counted.
 const MOST_FILES: usize = 200;
-
-/// A clone.
-pub(crate) struct Cloned {
-    /// The id of its workspace.
-    pub(crate) session: String,
-    pub(crate) branch: String,
-    pub(crate) branch_created: bool,
-}
 
 /// Where a repository comes from.
 pub(crate) struct Origin {
@@ -56,19 +48,15 @@ pub(crate) struct DiffStat {
     pub(crate) deletions: u64,
 }
 
-/// Clones into a workspace of its own.
+/// Clones into an empty workspace.
 pub(crate) fn clone(
+    session: &str,
     url: &str,
     branch: Option<String>,
     settings: &Settings,
-) -> Result<Cloned, Error> {
+) -> Result<Checkout, Error> {
     let options = CloneOptions { branch, ..CloneOptions::default() };
-    let (repository, checkout) = Repository::clone_new(url, &options, &settings.git)?;
-    Ok(Cloned {
-        session: repository.session_id().to_owned(),
-        branch: checkout.branch,
-        branch_created: checkout.created,
-    })
+    Repository::clone_into(session, url, &options, &settings.git).map(|(_, checkout)| checkout)
 }
 
 /// Where the repository of a workspace comes from. None: there is no repository in it.

@@ -134,7 +134,7 @@ impl Repository {
         loop {
             let ran = self.invoke_once(invocation)?;
             let waited = clock::now().saturating_sub(begin);
-            if ran.succeeded() || !is_held(&ran) || waited >= PATIENCE_MS {
+            if ran.succeeded() || !is_in_the_way(&ran, invocation) || waited >= PATIENCE_MS {
                 return Ok(ran);
             }
             clock::sleep(pause);
@@ -231,7 +231,10 @@ pub(crate) fn nonce() -> String {
     random::bytes(16).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether it did nothing since another command holds the index.
-fn is_held(ran: &Ran) -> bool {
-    ran.complaint().contains("index.lock': File exists")
+/// Whether it did nothing since another command holds the index, or committed in between.
+fn is_in_the_way(ran: &Ran, invocation: &Invocation<'_>) -> bool {
+    let complaint = ran.complaint();
+    let commits = invocation.arguments.first().is_some_and(|subcommand| subcommand == "commit");
+    complaint.contains("index.lock': File exists")
+        || commits && complaint.contains("cannot lock ref 'HEAD'")
 }

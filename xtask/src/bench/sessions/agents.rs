@@ -72,7 +72,7 @@ fn each(
 }
 
 fn started(desk: &mut Desk, origins: &Origins) -> Result<Vec<String>> {
-    let start = json!({"repo_url": origins.url("many")});
+    let start = json!({"repo_url": origins.path("many")});
     let answers = each(desk, "start_session", iter::repeat_n(start, SESSIONS))?;
     answers.iter().map(|answer| text(&answer["session_id"])).collect()
 }
