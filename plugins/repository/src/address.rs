@@ -9,7 +9,7 @@ use crate::failure::validation;
 /// Longer addresses are a mistake.
 const LONGEST: usize = 2048;
 /// What is in every container, and never a folder that was granted.
-const INSIDE: &[&str] = &["/workspace", "/proc", "/sys", "/dev", "/tmp", "/etc", "/.windlass"];
+const INSIDE: &[&str] = &["/workspace", "/proc", "/sys", "/dev", "/tmp/git", "/etc", "/.windlass"];
 
 /// The address of a repository that git may be given.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -105,6 +105,7 @@ impl Repository {
             config: &config,
             peers: &peers,
             marker: &marker,
+            alone: false,
         };
         let arguments = arguments(address, options, branch);
         let spec = surroundings.add_to(self.spec(script::WITHOUT_REPOSITORY, &arguments));
