@@ -82,6 +82,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) marker: &'a str,
     /// Whether no other command like it may run at the same time.
     pub(crate) alone: bool,
+    /// Whether it is for local work.
+    pub(crate) local: bool,
 }
 
 impl Surroundings<'_> {
@@ -96,7 +98,8 @@ impl Surroundings<'_> {
         }
         spec = spec.env(script::KEY, key).env(script::CONFIG, config).env(script::GLOBAL, global);
         spec = spec.env(script::RETURN, self.marker);
-        spec = spec.env(script::ALONE, if self.alone { "1" } else { "" });
+        let word = |yes| if yes { "yes" } else { "" };
+        spec = spec.env(script::ALONE, word(self.alone)).env(script::LOCAL, word(self.local));
         let above = ABOVE_ALL.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let mut above: Vec<_> = above.collect();
         for (number, (place, credential)) in self.credentials().into_iter().enumerate() {
@@ -224,6 +227,7 @@ mod tests {
             peers: &peers,
             marker: "",
             alone: false,
+            local: false,
         };
         let spec = surroundings.add_to(Spec::new(Vec::new()));
         let text = format!("{:?}", spec.env);

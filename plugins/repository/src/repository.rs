@@ -169,6 +169,7 @@ impl Repository {
             peers: invocation.peers,
             marker: &marker,
             alone: invocation.toolbox == Toolbox::Local && !invocation.looks(),
+            local: invocation.toolbox == Toolbox::Local,
         };
         let spec = surroundings.add_to(self.spec(script::IN_REPOSITORY, &invocation.arguments));
         let container = invocation.toolbox.of(&self.id, &self.settings)?;
