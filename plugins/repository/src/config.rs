@@ -37,8 +37,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fetch", &["prune", "prunetags"]),
     ("init", &["defaultbranch"]),
 ];
-const OF_REMOTES: &[&str] =
-    &["url", "pushurl", "fetch", "push", "tagopt", "prune", "prunetags", "mirror"];
+/// What would be pushed without being named, or by force, is for whoever pushes to say.
+const OF_REMOTES: &[&str] = &["url", "pushurl", "fetch", "tagopt", "prune", "prunetags"];
 const OF_BRANCHES: &[&str] = &["remote", "merge", "rebase", "description"];
 
 /// A configuration file.
