@@ -1,12 +1,20 @@
 //! What a repository can hold that makes git run programs, each tried with plain git first, and then here.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    process::Stdio,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::desk::{Desk, MARKER, give_away, write};
-use crate::support::githttp::{git, run};
+use super::desk::{Desk, FILES, MARKER, give_away, write};
+use crate::support::{
+    bench::text,
+    githttp::{git, run},
+};
 
 /// What plain git is told to do with a repository, one after the other, whether it works or not.
 const COMMANDS: &[&[&str]] = &[
@@ -27,22 +35,36 @@ const COMMANDS: &[&[&str]] = &[
 /// Plants something into a clone of the repository `a`, tries plain git on a copy of it, which must fall for it, and then all tools.
 #[track_caller]
 fn check(desk: &mut Desk, name: &str, plant: impl Fn(&Path)) {
-    let plain = TempDir::new().unwrap();
-    run(plain.path(), &["clone", "--quiet", &desk.server.local_url("a"), "r"]);
+    // Plain git pushes what it fell for, so nobody else may clone that.
+    let (plain, repository) = (TempDir::new().unwrap(), nonce());
+    desk.server.repository(&repository, FILES);
+    run(plain.path(), &["clone", "--quiet", &desk.server.local_url(&repository), "r"]);
     let folder = plain.path().join("r");
     plant(&folder);
     for command in COMMANDS {
         fs::write(folder.join("a.txt"), format!("{command:?}\n")).unwrap();
-        git().current_dir(&folder).args(*command).output().unwrap();
+        let mut git = git();
+        // What counts less than `core.editor`.
+        git.env("EDITOR", "true").env_remove("VISUAL").stdin(Stdio::null());
+        git.current_dir(&folder).args(*command).output().unwrap();
     }
     assert!(folder.join(MARKER).exists(), "plain git does not fall for `{name}`: it is no attack");
 
-    let session = desk.session();
+    let repository = nonce();
+    desk.server.repository(&repository, FILES);
+    let url = desk.server.url(&repository);
+    let session = text(&desk.bench.call("git_clone", json!({"url": url}))["session_id"]);
     plant(&desk.folder(&session));
     give_away(&desk.folder(&session));
     everything(desk, &session);
     let found = desk.folder(&session).join(MARKER);
     assert!(!found.exists(), "`{name}` got through");
+}
+
+/// A name that no other repository has.
+fn nonce() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("attacked-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Calls all that works on a session, and does not ask how it went.
