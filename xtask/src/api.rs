@@ -12,8 +12,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-/// No engine is so slow, not even at pulling down a hundred containers at once.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// No engine is so slow, not even at pulling down a hundred containers at once, or at taking in gigabytes.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 const JSON: &str = "application/json";
 const ARCHIVE: &str = "application/x-tar";

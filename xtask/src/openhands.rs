@@ -8,7 +8,7 @@ pub(crate) mod form;
 use std::{
     env,
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -116,6 +116,23 @@ fn build_these(recipes: &[Recipe]) -> Result<()> {
         Root { path: folder.path().join("root"), log: File::create(&log)?, begin: Instant::now() };
     let built = root.fill().and_then(|()| recipes.iter().try_for_each(|it| root.add(it)));
     built.with_context(|| format!("see `{}`", log.display()))
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        clear(&self.path);
+    }
+}
+
+/// Takes away a root, also one in which somebody was killed who had mounted something there.
+fn clear(root: &Path) {
+    for mounted in ["proc", "sys"] {
+        let mut unmount = Command::new("umount");
+        // Mostly there is none.
+        command::succeeded_within(LIMIT, unmount.arg("--lazy").arg(root.join(mounted)));
+    }
+    // What is left of it is taken away by the next one.
+    let _ = fs::remove_dir_all(root);
 }
 
 impl Root {
