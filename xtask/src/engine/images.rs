@@ -76,8 +76,10 @@ impl Image {
             return Ok(false);
         }
         let (name, tag) = self.name.split_once(':').unwrap_or((self.name, "latest"));
-        let label = format!("LABEL%20windlass.test%3Dtrue%20{DIGEST}%3D{digest}");
-        let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}&changes={label}");
+        // Podman takes no two in one.
+        let labels = [("windlass.test", "true"), (DIGEST, &digest)];
+        let labels = labels.map(|(name, value)| format!("&changes=LABEL%20{name}%3D{value}"));
+        let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}{}", labels.concat());
         api.post_archive(&path, archive.as_slice(), archive.len() as u64)
             .with_context(|| format!("cannot import the image `{}`", self.name))?;
         let Some(found) = found else { return Ok(true) };
