@@ -1,7 +1,7 @@
 //! The real OpenHands in both forms, in containers without a network, with a model that does as it is told.
 //!
-//! Each test does three tasks at once in one session: one that succeeds, one whose model fails, one that is cancelled after
-//! the host was killed.
+//! Each test does three tasks in one session, none of which waits for another: one that succeeds, one whose model fails, one
+//! that is cancelled after the host was killed.
 
 use std::{fs, sync::Mutex, thread::sleep, time::Duration};
 
@@ -50,7 +50,7 @@ impl Real {
         let places = json!([llm.place(), git.place()]);
         let config = format!(
             "[plugins.openhands.config]\nmode = \"{mode}\"\nimage = \"{image}\"\nserver_image = \"{image}\"\n\
-             llm_model = \"{MODEL}\"\nllm_base_url = \"{url}\"\nmax_iterations = 8\n\
+             llm_model = \"{MODEL}\"\nllm_base_url = \"{url}\"\nmax_iterations = 8\nserver_start_s = 280\n\
              environment = {{ LLM_NATIVE_TOOL_CALLING = \"true\" }}\n\
              git = {{ image = \"windlass-test/git:latest\" }}\n\
              [plugins.openhands.grants]\nstore = true\nworkspaces = \"shared\"\n\
@@ -63,18 +63,10 @@ impl Real {
         Some(Self { bench, llm, session: text(&started["session_id"]) })
     }
 
-    /// Starts tasks at once; gives their ids.
-    fn begin<const N: usize>(&mut self, tasks: [&str; N]) -> [String; N] {
-        let session = &self.session;
-        let host = self.bench.host();
-        let calls = tasks.map(|task| {
-            let arguments = json!({"session_id": session, "task_description": task});
-            host.begin("tools/call", json!({"name": "code", "arguments": arguments}))
-        });
-        calls.map(|call| {
-            let answer = host.answer(call);
-            text(&answer["result"]["structuredContent"]["task_id"])
-        })
+    /// Starts a task; gives its id.
+    fn begin(&mut self, task: &str) -> String {
+        let arguments = json!({"session_id": self.session, "task_description": task});
+        text(&self.bench.call("code", arguments)["task_id"])
     }
 
     fn look(&mut self, task: &str) -> Value {
@@ -112,7 +104,8 @@ fn check(form: &Form) {
     let shell = form.shell;
     let write = r#"{"command": "echo it works > made.txt && cat made.txt README.md"}"#;
     let succeeding = format!("Write a file. TOOL:{shell}:{write}");
-    let [made, failed, slow] = real.begin([&succeeding, "FAIL:400", "SLEEP:600 and then nothing"]);
+    let tasks = [&succeeding, "FAIL:400", "SLEEP:600 and then nothing"];
+    let [made, failed, slow] = tasks.map(|task| real.begin(task));
 
     let made = real.settled(&made);
     assert_eq!(
