@@ -11,7 +11,10 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::desk::{Desk, FILES, MARKER, give_away, write};
-use crate::support::githttp::{git, run};
+use crate::support::{
+    bench::text,
+    githttp::{git, run},
+};
 
 /// What plain git is told to do with a repository, one after the other, whether it works or not.
 const COMMANDS: &[&[&str]] = &[
@@ -47,7 +50,10 @@ fn check(desk: &mut Desk, name: &str, plant: impl Fn(&Path)) {
     }
     assert!(folder.join(MARKER).exists(), "plain git does not fall for `{name}`: it is no attack");
 
-    let session = desk.session();
+    let repository = nonce();
+    desk.server.repository(&repository, FILES);
+    let url = desk.server.url(&repository);
+    let session = text(&desk.bench.call("git_clone", json!({"url": url}))["session_id"]);
     plant(&desk.folder(&session));
     give_away(&desk.folder(&session));
     everything(desk, &session);
@@ -58,7 +64,7 @@ fn check(desk: &mut Desk, name: &str, plant: impl Fn(&Path)) {
 /// A name that no other repository has.
 fn nonce() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("plain-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("attacked-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Calls all that works on a session, and does not ask how it went.

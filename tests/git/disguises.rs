@@ -37,6 +37,7 @@ fn a_git_that_is_no_directory_is_no_repository() {
         }
         give_away(&folder);
         everything(&mut desk, &session);
+        eprintln!("{disguise}");
         let refused = desk.refused(&session, "status");
         assert!(refused.starts_with("NOT_A_REPOSITORY: "), "{disguise}: {refused}");
         assert!(!folder.join(MARKER).exists(), "{disguise}");

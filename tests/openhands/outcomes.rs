@@ -42,8 +42,12 @@ fn a_hostile_trajectory_harms_nobody() {
     check(desk, session, "TRAJECTORY [\"\u{0001}", "unknown", "is none");
     let deep = "[".repeat(60_000);
     check(desk, session, &format!("TRAJECTORY {deep}"), "unknown", "is none");
-    let huge = "NOTRAJECTORY\nRUN head -c 30000000 /dev/zero > $SAVE_TRAJECTORY_PATH";
+    let huge = "NOTRAJECTORY\nRUN head -c 20000000 /dev/zero > $SAVE_TRAJECTORY_PATH";
     check(desk, session, huge, "unknown", "no more than");
+    let ones = "NOTRAJECTORY\nRUN { printf '[[1'; yes ,1 | tr -d '\\n' | head -c 15000000; printf '],'; printf '{\"a\":[1'; printf ']}]'; } > $SAVE_TRAJECTORY_PATH";
+    check(desk, session, ones, "failed", "before it was done");
+    let long = "NOTRAJECTORY\nRUN { printf '[\"'; head -c 15000000 /dev/zero | tr '\\0' x; printf '\"]'; } > $SAVE_TRAJECTORY_PATH";
+    check(desk, session, long, "failed", "before it was done");
     let link = "NOTRAJECTORY\nRUN ln -s /etc/passwd $SAVE_TRAJECTORY_PATH";
     let told = check(desk, session, link, "unknown", "trajectory");
     assert!(!told.to_string().contains("root:"), "{told}");

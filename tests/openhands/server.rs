@@ -128,3 +128,15 @@ fn the_password_of_a_server_is_long_and_not_told() {
     let told = desk.status(&session, &task);
     assert!(!told.to_string().contains(&passwords[0]), "{told}");
 }
+
+#[test]
+fn a_server_that_floods_costs_no_call() {
+    let Some(mut desk) = Desk::served() else { return };
+    let session = desk.session();
+    let task = desk.code(&session, "SERVER flood\nAWAIT go");
+    for _ in 0..6 {
+        assert_eq!(desk.status(&session, &task)["outcome"], "running");
+    }
+    desk.release(&session, "go");
+    assert_eq!(desk.ended(&session, &task)["outcome"], "completed");
+}

@@ -1,11 +1,17 @@
 //! Events of a conversation with the agent-server, as lines that people read.
 
-use serde_json::Value;
+use serde::{Deserialize, Deserializer};
 
-use crate::trajectory::shortened;
+use crate::{
+    lenient::{Items, Part, Word, read_items},
+    trajectory::shortened,
+};
 
-/// A longer text is cut.
+/// A longer text is cut, and what went wrong is told at more length.
 const LONGEST_TEXT: usize = 400;
+const LONGEST_ERROR: usize = 4000;
+/// A page has no more.
+const MOST: usize = 100;
 
 /// One event.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,54 +21,133 @@ pub(crate) struct Event {
     pub(crate) error: Option<String>,
 }
 
-/// The events of a page, as they stand there.
-pub(crate) fn read(page: &Value) -> Vec<Event> {
-    page["items"].as_array().into_iter().flatten().filter_map(event).collect()
+/// A page of events, as they stand there.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Page {
+    #[serde(deserialize_with = "read_items")]
+    items: Listed,
 }
 
-fn event(event: &Value) -> Option<Event> {
-    let kind = event["kind"].as_str()?;
-    let mut error = None;
-    let said = match kind {
-        "MessageEvent" => text_of(&event["llm_message"]["content"]),
-        "ActionEvent" => {
-            let action = &event["action"];
-            let name = event["tool_name"].as_str().unwrap_or_default();
-            let what = ["command", "message", "path", "thought"]
-                .iter()
-                .find_map(|key| action[key].as_str());
-            format!("{name} {}", what.unwrap_or_default())
-        }
-        "ObservationEvent" => text_of(&event["observation"]["content"]),
-        "AgentErrorEvent" => event["error"].as_str().unwrap_or_default().to_owned(),
-        "ConversationErrorEvent" => {
-            let (code, detail) = (event["code"].as_str(), event["detail"].as_str());
-            let said = format!("{}: {}", code.unwrap_or("error"), detail.unwrap_or_default());
-            error = Some(shortened(&said, LONGEST_TEXT * 10));
-            said
-        }
-        "ConversationStateUpdateEvent" => match event["key"].as_str() {
-            Some("execution_status") => event["value"].as_str().unwrap_or_default().to_owned(),
-            _ => return None,
-        },
-        "SystemPromptEvent" | "StreamingDeltaEvent" => return None,
-        _ => String::new(),
-    };
-    let time = event["timestamp"].as_str().unwrap_or_default();
-    let source = event["source"].as_str().unwrap_or_default();
-    let said = shortened(said.trim(), LONGEST_TEXT);
-    Some(Event { line: format!("{time} {source} {kind}: {said}").trim().to_owned(), error })
+#[derive(Default)]
+struct Listed(Vec<Event>);
+
+/// What is looked at of an event.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    kind: Word,
+    source: Word,
+    timestamp: Word,
+    tool_name: Word,
+    error: Word,
+    code: Word,
+    detail: Word,
+    key: Word,
+    value: Word,
+    action: Part<Action>,
+    observation: Part<Saying>,
+    llm_message: Part<Saying>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Action {
+    command: Word,
+    message: Word,
+    path: Word,
+    thought: Word,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Saying {
+    content: Content,
 }
 
 /// Text, or pieces of it.
-fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(pieces) => {
-            let texts = pieces.iter().filter_map(|piece| piece["text"].as_str());
-            texts.collect::<Vec<_>>().join("\n")
+#[derive(Default)]
+struct Content(String);
+
+/// The texts of pieces, one after the other.
+#[derive(Default)]
+struct Joined(String);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Piece {
+    text: Word,
+}
+
+impl Page {
+    pub(crate) fn events(self) -> Vec<Event> {
+        self.items.0
+    }
+}
+
+impl Items for Listed {
+    type Item = Part<Told>;
+
+    fn take(&mut self, Part(told): Part<Told>) {
+        if self.0.len() < MOST {
+            self.0.extend(told.event());
         }
-        _ => String::new(),
+    }
+}
+
+impl Items for Joined {
+    type Item = Part<Piece>;
+
+    fn take(&mut self, Part(piece): Part<Piece>) {
+        if self.0.len() < LONGEST_TEXT {
+            self.0.push_str(piece.text.text().unwrap_or_default());
+            self.0.push('\n');
+        }
+    }
+
+    fn take_text(&mut self, text: &str) {
+        self.0 = shortened(text, LONGEST_TEXT);
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Joined(text) = read_items(deserializer)?;
+        Ok(Self(text))
+    }
+}
+
+impl Told {
+    fn event(&self) -> Option<Event> {
+        let kind = self.kind.text()?;
+        let text = |word: &Word| word.text().unwrap_or_default().to_owned();
+        let mut error = None;
+        let said = match kind {
+            "MessageEvent" => self.llm_message.0.content.0.clone(),
+            "ActionEvent" => {
+                let Part(Action { command, message, path, thought }) = &self.action;
+                let what = [command, message, path, thought].into_iter().find_map(Word::text);
+                format!("{} {}", text(&self.tool_name), what.unwrap_or_default())
+            }
+            "ObservationEvent" => self.observation.0.content.0.clone(),
+            "AgentErrorEvent" => text(&self.error),
+            "ConversationErrorEvent" => {
+                let code = self.code.text().unwrap_or("error");
+                let said = format!("{code}: {}", text(&self.detail));
+                error = Some(shortened(&said, LONGEST_ERROR));
+                said
+            }
+            "ConversationStateUpdateEvent" => match self.key.text() {
+                Some("execution_status") => text(&self.value),
+                _ => return None,
+            },
+            "SystemPromptEvent" | "StreamingDeltaEvent" => return None,
+            _ => String::new(),
+        };
+        let (time, source) = (text(&self.timestamp), text(&self.source));
+        let said = shortened(said.trim(), LONGEST_TEXT);
+        let line = format!("{time} {source} {kind}: {said}");
+        Some(Event { line: shortened(line.trim(), 2 * LONGEST_TEXT), error })
     }
 }
 
@@ -84,6 +169,9 @@ mod tests {
             {"kind": "SystemPromptEvent"},
             7, {}, {"kind": 1},
         ]});
+        let read = |page: &serde_json::Value| {
+            serde_json::from_str::<Part<Page>>(&page.to_string()).unwrap().0.events()
+        };
         let events = read(&page);
         let lines: Vec<_> = events.iter().map(|event| event.line.as_str()).collect();
         assert_eq!(

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A trajectory is read whole, and a call has so much memory.
-const LARGEST_TRAJECTORY: u64 = 24 << 20;
+const LARGEST_TRAJECTORY: u64 = 16 << 20;
 /// What ollama takes for a key.
 const NO_KEY: &str = "ollama";
 /// Nothing of the repository is there, and Python looks for its modules where it starts.

@@ -16,6 +16,7 @@ mod headless;
 mod trajectory;
 mod server;
 mod events;
+mod lenient;
 mod provider;
 mod world;
 mod session;

@@ -14,7 +14,8 @@ use windlass_sdk::{
 };
 
 use crate::{
-    events::{self, Event},
+    events::{Event, Page},
+    lenient::Part,
     output, provider,
     settings::{LLM_KEY, Settings},
     task::{Outcome, Settled, Task},
@@ -182,7 +183,8 @@ impl<'a> Server<'a> {
         if !answer.is_success() {
             return Err(refused(&answer));
         }
-        let mut events = events::read(&answer.json::<Json>()?);
+        let Part(page): Part<Page> = answer.json()?;
+        let mut events = page.events();
         events.reverse();
         Ok(events)
     }

@@ -131,21 +131,10 @@ impl Session {
         })
     }
 
-    /// All sessions that are open, oldest first. How others ended is forgotten after a while.
+    /// All sessions that are open, oldest first.
     pub(crate) fn all() -> Result<Vec<(String, Self)>, Error> {
-        let mut open = Vec::new();
-        let (mut after, mut more) = (String::new(), true);
-        while more {
-            let page = list(SESSIONS, &after, PAGE)?;
-            more = page.len() >= PAGE as usize;
-            for entry in page {
-                let session: Self = serde_json::from_str(&entry.document)?;
-                if session.closed.is_none() && !session.starting {
-                    open.push((entry.key.clone(), session));
-                }
-                after = entry.key;
-            }
-        }
+        let mut open = Self::known()?;
+        open.retain(|(_, session)| session.closed.is_none() && !session.starting);
         open.sort_by_key(|(_, session)| session.created);
         Ok(open)
     }
@@ -153,17 +142,32 @@ impl Session {
     /// Forgets how sessions ended long ago, and removes what is left of those that never began.
     pub(crate) fn sweep() -> Result<(), Error> {
         let now = clock::now();
-        for entry in list(SESSIONS, "", PAGE)? {
-            let session: Self = serde_json::from_str(&entry.document)?;
+        for (id, session) in Self::known()? {
             let over = session.closed.is_some_and(|closed| now >= closed.at + REMEMBERED_MS);
             let dead = session.starting && now >= session.created + STARTING_MS;
             if dead {
-                abandon(&entry.key)?;
+                abandon(&id)?;
             } else if over {
-                delete(SESSIONS, &entry.key)?;
+                delete(SESSIONS, &id)?;
             }
         }
         Ok(())
+    }
+
+    /// All that anything is known of.
+    fn known() -> Result<Vec<(String, Self)>, Error> {
+        let (mut known, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = list(SESSIONS, &after, PAGE)?;
+            let last = page.len() < PAGE as usize;
+            for entry in page {
+                known.push((entry.key.clone(), serde_json::from_str(&entry.document)?));
+                after = entry.key;
+            }
+            if last {
+                return Ok(known);
+            }
+        }
     }
 
     pub(crate) fn told(&self, id: &str) -> Told {

@@ -2,13 +2,9 @@
 //!
 //! The agent can write this file: it is read as what somebody says, and never as an order.
 
-use std::fmt;
+use serde::Deserialize;
 
-use serde::de::{Deserializer as _, SeqAccess, Visitor};
-use serde_json::Value;
-
-/// A longer text is cut.
-const LONGEST_TEXT: usize = 16 << 10;
+use crate::lenient::{Items, Part, Word, read_items};
 
 /// How a task ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,52 +22,82 @@ pub(crate) enum Verdict {
     Said(String),
 }
 
+/// Looks at one event after the other.
+#[derive(Default)]
+struct Events(Verdict);
+
+/// What is looked at of an event.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Event {
+    action: Word,
+    observation: Word,
+    source: Word,
+    message: Word,
+    content: Word,
+    args: Part<Arguments>,
+    extras: Part<Extras>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Arguments {
+    final_thought: Word,
+    thought: Word,
+    content: Word,
+    task_completed: Word,
+    outputs: Part<Outputs>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Outputs {
+    reason: Word,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Extras {
+    agent_state: Word,
+    reason: Word,
+}
+
 /// Reads the file. Fails where it is no list of events.
 pub(crate) fn read(bytes: &[u8]) -> Result<Verdict, String> {
+    if !bytes.trim_ascii_start().starts_with(b"[") {
+        return Err("it does not begin as a list of events does".to_owned());
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let verdict = reader.deserialize_seq(Events).map_err(|error| error.to_string())?;
+    let Events(verdict) = read_items(&mut reader).map_err(|error| error.to_string())?;
     reader.end().map_err(|error| error.to_string())?;
     Ok(verdict)
 }
 
-/// Looks at one event after the other: all of them at once may be more than memory holds.
-struct Events;
+impl Items for Events {
+    type Item = Part<Event>;
 
-impl<'de> Visitor<'de> for Events {
-    type Value = Verdict;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of events")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<Verdict, A::Error> {
-        let mut verdict = Verdict::Open;
-        while let Some(event) = events.next_element::<Value>()? {
-            verdict = after(verdict, &event);
-        }
-        Ok(verdict)
+    fn take(&mut self, Part(event): Part<Event>) {
+        self.0 = after(std::mem::take(&mut self.0), &event);
     }
 }
 
 /// What holds after one more event.
-fn after(verdict: Verdict, event: &Value) -> Verdict {
-    let arguments = &event["args"];
-    match (event["action"].as_str(), event["observation"].as_str(), event["source"].as_str()) {
+fn after(verdict: Verdict, event: &Event) -> Verdict {
+    let (Part(arguments), Part(extras)) = (&event.args, &event.extras);
+    match (event.action.text(), event.observation.text(), event.source.text()) {
         (Some("finish"), _, _) => Verdict::Finished {
-            text: first(&[&arguments["final_thought"], &event["message"], &arguments["thought"]]),
-            done: arguments["task_completed"] != "false",
+            text: first(&[&arguments.final_thought, &event.message, &arguments.thought]),
+            done: arguments.task_completed.text() != Some("false"),
         },
         (Some("reject"), _, _) => {
-            Verdict::Rejected(first(&[&arguments["outputs"]["reason"], &event["message"]]))
+            Verdict::Rejected(first(&[&arguments.outputs.0.reason, &event.message]))
         }
         (Some("message"), _, Some("agent")) => {
-            Verdict::Said(first(&[&arguments["content"], &event["message"]]))
+            Verdict::Said(first(&[&arguments.content, &event.message]))
         }
         // Work goes on after it, or the state that comes next says what it came to.
-        (_, Some("agent_state_changed"), _) => match event["extras"]["agent_state"].as_str() {
-            Some("error") => {
-                Verdict::Failed(first(&[&event["extras"]["reason"], &event["content"]]))
-            }
+        (_, Some("agent_state_changed"), _) => match extras.agent_state.text() {
+            Some("error") => Verdict::Failed(first(&[&extras.reason, &event.content])),
             Some("rejected") if !matches!(verdict, Verdict::Rejected(_)) => {
                 Verdict::Rejected(String::new())
             }
@@ -84,10 +110,9 @@ fn after(verdict: Verdict, event: &Value) -> Verdict {
     }
 }
 
-/// The first that is text with something in it, not too long.
-fn first(values: &[&Value]) -> String {
-    let texts = values.iter().filter_map(|value| value.as_str()).map(str::trim);
-    shortened(texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default(), LONGEST_TEXT)
+/// The first that has something in it.
+fn first(words: &[&Word]) -> String {
+    words.iter().find_map(|word| word.text()).unwrap_or_default().to_owned()
 }
 
 /// As much of the beginning as fits.
@@ -163,15 +188,15 @@ mod tests {
         }
         assert!(read(b"[\"\xff\"]").is_err());
         let deep = format!("[{}{}]", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(read(deep.as_bytes()).unwrap_err().contains("recursion"));
+        assert_eq!(read(deep.as_bytes()), Ok(Verdict::Open), "nobody has to look into it");
     }
 
     #[test]
     fn a_long_word_is_cut_between_characters() {
-        let text = "ä".repeat(LONGEST_TEXT);
+        let text = "ä".repeat(16 << 10);
         let event = format!(r#"[{{"action":"finish","args":{{"final_thought":"{text}"}}}}]"#);
         let Ok(Verdict::Finished { text, .. }) = read(event.as_bytes()) else { panic!() };
-        assert!(text.len() <= LONGEST_TEXT + 3 && text.ends_with("ä…"), "{}", text.len());
+        assert!(text.len() <= (16 << 10) + 3 && text.ends_with("ä…"), "{}", text.len());
         assert_eq!(shortened("aä", 2), "a…");
     }
 }

@@ -9,7 +9,7 @@ use crate::failure::validation;
 /// Longer addresses are a mistake.
 const LONGEST: usize = 2048;
 /// What is in every container, and never a folder that was granted.
-const INSIDE: &[&str] = &["/workspace", "/proc", "/sys", "/dev", "/tmp", "/etc", "/.windlass"];
+const INSIDE: &[&str] = &["/workspace", "/proc", "/sys", "/dev", "/tmp/git", "/etc", "/.windlass"];
 
 /// The address of a repository that git may be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,10 +103,10 @@ fn local(path: &str) -> Result<Address, Error> {
         return Err(validation(format!("`{path}` leads upwards: write it without `..`")));
     }
     let path = format!("/{}", parts.join("/"));
-    let below = |folder: &&str| {
-        path.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let below = |folder: &str| {
+        path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if parts.is_empty() || INSIDE.iter().any(|folder| below(&folder)) {
+    if parts.is_empty() || INSIDE.iter().any(|folder| below(folder)) {
         return Err(validation(format!(
             "`{path}` is no folder that repositories are in: `grants.containers.mounts` names those"
         )));
@@ -182,7 +182,7 @@ mod tests {
             "/srv/../etc/x",
             "file:///srv/%2e%2e/etc/x",
             "file://example.com/srv/a",
-            "/proc/self/root/srv",
+            "/proc/self/cwd",
             "/etc/passwd",
             "https://user@example.com/a",
             "https://user:password@example.com/a",

@@ -105,6 +105,8 @@ impl Repository {
             config: &config,
             peers: &peers,
             marker: &marker,
+            alone: false,
+            local: false,
         };
         let arguments = arguments(address, options, branch);
         let spec = surroundings.add_to(self.spec(script::WITHOUT_REPOSITORY, &arguments));

@@ -80,6 +80,10 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) peers: &'a [Address],
     /// The line before the configuration that comes back. Empty: none does.
     pub(crate) marker: &'a str,
+    /// Whether no other command like it may run at the same time.
+    pub(crate) alone: bool,
+    /// Whether it is for local work.
+    pub(crate) local: bool,
 }
 
 impl Surroundings<'_> {
@@ -94,6 +98,8 @@ impl Surroundings<'_> {
         }
         spec = spec.env(script::KEY, key).env(script::CONFIG, config).env(script::GLOBAL, global);
         spec = spec.env(script::RETURN, self.marker);
+        let word = |yes| if yes { "yes" } else { "" };
+        spec = spec.env(script::ALONE, word(self.alone)).env(script::LOCAL, word(self.local));
         let above = ABOVE_ALL.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let mut above: Vec<_> = above.collect();
         for (number, (place, credential)) in self.credentials().into_iter().enumerate() {
@@ -215,8 +221,14 @@ mod tests {
         let settings = settings(&["a.example", "b.example"]);
         let peers = [Address::new("https://a.example/x").unwrap(), Address::new("/srv/x").unwrap()];
         let config = Config::default();
-        let surroundings =
-            Surroundings { settings: &settings, config: &config, peers: &peers, marker: "" };
+        let surroundings = Surroundings {
+            settings: &settings,
+            config: &config,
+            peers: &peers,
+            marker: "",
+            alone: false,
+            local: false,
+        };
         let spec = surroundings.add_to(Spec::new(Vec::new()));
         let text = format!("{:?}", spec.env);
         assert!(text.contains("credential.https://a.example.helper"), "{text}");

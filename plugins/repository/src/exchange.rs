@@ -218,13 +218,13 @@ impl Repository {
     fn bundle(&self, name: &str, into: &Self) -> Result<Ran, Error> {
         let path = format!("/workspace/{name}");
         self.done(&["bundle", "create", "--quiet", "--version=2", &path, "HEAD", "--branches"])
-            .or_else(|error| {
+            .map_err(|error| {
                 if error.message.contains("ambiguous argument 'HEAD'")
                     || error.message.contains("empty bundle")
                 {
-                    Err(validation(format!("Session {} has no commit yet", self.id)))
+                    validation(format!("Session {} has no commit yet", self.id))
                 } else {
-                    Err(error)
+                    error
                 }
             })?;
         into.workspace.copy_from(&self.workspace, name, name).map_err(failure::of)?;

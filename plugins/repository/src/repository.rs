@@ -17,10 +17,28 @@ use crate::{
     writing,
 };
 
+/// No name of a file comes between this and `.git`, or hardly one.
+const BEFORE_GIT: &str = ".gis\u{10ffff}";
 /// How long a command waits for another one that works on the same files.
 const PATIENCE_MS: u64 = 10_000;
 /// How long it waits before it looks again: at first, and at most.
 const PAUSES_MS: (u32, u32) = (20, 320);
+/// Sub-commands that may run beside each other and beside all others.
+const LOOKING: &[&str] = &[
+    "blame",
+    "bundle",
+    "cat-file",
+    "describe",
+    "diff",
+    "for-each-ref",
+    "hash-object",
+    "log",
+    "ls-files",
+    "rev-parse",
+    "show",
+    "show-ref",
+    "status",
+];
 /// How often a configuration is written that others write too.
 const ATTEMPTS: usize = 5;
 
@@ -150,6 +168,8 @@ impl Repository {
             config: &config,
             peers: invocation.peers,
             marker: &marker,
+            alone: invocation.toolbox == Toolbox::Local && !invocation.looks(),
+            local: invocation.toolbox == Toolbox::Local,
         };
         let spec = surroundings.add_to(self.spec(script::IN_REPOSITORY, &invocation.arguments));
         let container = invocation.toolbox.of(&self.id, &self.settings)?;
@@ -205,16 +225,21 @@ impl Repository {
         Ok((text, config))
     }
 
-    /// A `.git` that is a file or a link leads elsewhere, and is nothing that we made.
+    /// A `.git` that is a file or a link leads elsewhere, and is nothing that we made. Only a list shows links as links.
     fn is_there(&self) -> Result<(), Error> {
-        match self.workspace.stat(".git") {
-            Ok(stat) if stat.kind == Kind::Directory => Ok(()),
-            Ok(_) => Err(failure::no_repository(&self.id, "its `.git` is no directory")),
-            Err(error) if error.code == Code::NotFound => {
-                Err(failure::no_repository(&self.id, "`git_clone` makes one"))
-            }
-            Err(error) => Err(failure::of(error)),
+        let page = self.workspace.list("", false, BEFORE_GIT, 1).map_err(failure::of)?;
+        match page.entries.first().filter(|entry| entry.path == ".git") {
+            Some(entry) if entry.kind == Kind::Directory => Ok(()),
+            Some(_) => Err(failure::no_repository(&self.id, "its `.git` is no directory")),
+            None => Err(failure::no_repository(&self.id, "`git_clone` makes one")),
         }
+    }
+}
+
+impl Invocation<'_> {
+    /// Whether it changes nothing that other commands read.
+    fn looks(&self) -> bool {
+        self.arguments.first().is_some_and(|subcommand| LOOKING.contains(&subcommand.as_str()))
     }
 }
 

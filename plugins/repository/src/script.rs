@@ -3,12 +3,18 @@
 //! Git takes its configuration, hooks and attributes from a folder of ours in the toolbox's `/tmp` (`GIT_COMMON_DIR`), and
 //! objects, refs and the index from the workspace. The folder is made once for each configuration, so a command costs one
 //! process. Commands that may change the configuration get a folder of their own, and the script prints what became of it.
+//! Git looks into nested repositories by starting itself there, and would believe their configuration. What it finds instead in
+//! a toolbox for local work is a script that answers for nested ones that nothing was changed.
+//!
+//! Commands that write wait for each other: git itself lets two commits at once mix up their messages.
 
 /// The variables that the script reads.
 pub(crate) const KEY: &str = "WINDLASS_GIT_KEY";
 pub(crate) const CONFIG: &str = "WINDLASS_GIT_CONFIG";
 pub(crate) const GLOBAL: &str = "WINDLASS_GIT_GLOBAL";
 pub(crate) const RETURN: &str = "WINDLASS_GIT_RETURN";
+pub(crate) const LOCAL: &str = "WINDLASS_GIT_LOCAL";
+pub(crate) const ALONE: &str = "WINDLASS_GIT_ALONE";
 
 /// Runs its arguments as a git command in the repository.
 pub(crate) const IN_REPOSITORY: &str = r#"
@@ -24,12 +30,34 @@ if [ ! -e "$d/ready" ]; then
 fi
 [ -d "$g/logs" ] || mkdir "$g/logs" 2>/dev/null
 export HOME="$d" GIT_CONFIG_GLOBAL="$d/global" GIT_DIR="$g" GIT_WORK_TREE=/workspace GIT_COMMON_DIR="$d"
-[ -n "$WINDLASS_GIT_RETURN" ] || exec git "$@"
+if [ -n "$WINDLASS_GIT_LOCAL" ]; then
+    if [ ! -e /tmp/git/programs ]; then
+        mkdir -p /tmp/git/bin || exit 125
+        printf '#!/bin/sh\ncase $GIT_DIR in /workspace/.git) exec "%s" "$@" ;; esac\n' "$(command -v git)" >"/tmp/git/bin.$$"
+        chmod 755 "/tmp/git/bin.$$" && mv -f "/tmp/git/bin.$$" /tmp/git/bin/git || exit 125
+        git --exec-path >"/tmp/git/programs.$$" && mv -f "/tmp/git/programs.$$" /tmp/git/programs || exit 125
+    fi
+    read -r e </tmp/git/programs
+    export GIT_EXEC_PATH="/tmp/git/bin:$e"
+fi
+[ -n "$WINDLASS_GIT_RETURN$WINDLASS_GIT_ALONE" ] || exec git "$@"
+if [ -n "$WINDLASS_GIT_ALONE" ]; then
+    l=/tmp/git/lock
+    until mkdir "$l" 2>/dev/null; do
+        read -r p 2>/dev/null <"$l/pid" && ! kill -0 "$p" 2>/dev/null && rm -rf "$l"
+        sleep 0.05
+    done
+    trap 'rm -rf "$l"' EXIT
+    trap 'exit 143' TERM
+    echo $$ >"$l/pid"
+fi
 git "$@"
 code=$?
-printf '\n%s\n' "$WINDLASS_GIT_RETURN"
-cat "$d/config"
-rm -rf "$d"
+if [ -n "$WINDLASS_GIT_RETURN" ]; then
+    printf '\n%s\n' "$WINDLASS_GIT_RETURN"
+    cat "$d/config"
+    rm -rf "$d"
+fi
 exit $code
 "#;
 

@@ -2,7 +2,7 @@
 //!
 //! `STUB_SERVER` says what is wrong with it from its start: `deaf` takes connections and answers none, `garbage` answers what
 //! is no HTTP, `slow` sends its head byte by byte for ever, `sick` is never healthy, `dead` ends at once, `refusing` takes no
-//! task. In a task, `SERVER deaf`, `SERVER garbage` and `SERVER dead` say it from then on.
+//! task, `flood` tells of millions of events. In a task, `SERVER deaf` and such say it from then on.
 
 use std::{
     collections::BTreeMap,
@@ -124,9 +124,12 @@ fn answer(asked: &Asked, mood: &str, state: &Shared) -> (u16, Value) {
 
 fn about(method: &str, id: &str, rest: &str, state: &Shared) -> (u16, Value) {
     let mut state = state.lock().unwrap();
+    let flooding = state.mood == "flood";
     let Some(conversation) = state.conversations.get_mut(id) else { return (404, missing()) };
     match (method, rest) {
         ("GET", "") => (200, json!({"id": id, "execution_status": conversation.status})),
+        // Little to send, and much to hold for who makes values of it.
+        ("GET", "events/search") if flooding => (200, json!({"items": vec![1; 3_000_000]})),
         ("GET", "events/search") => {
             let items: Vec<_> = conversation.events.iter().rev().take(100).collect();
             (200, json!({"items": items, "next_page_id": null}))
