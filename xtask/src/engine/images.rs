@@ -48,6 +48,7 @@ pub(super) fn make(api: &Api) -> Result<Vec<String>> {
             Err(error) => return Err(error),
         }
     }
+    remove_replaced(api);
     Ok(made)
 }
 
@@ -55,6 +56,19 @@ pub(super) fn remove(api: &Api, names: &[String]) {
     for name in names {
         // Somebody may have removed it.
         let _ = api.delete(&format!("/images/{name}?force=1"));
+    }
+    remove_replaced(api);
+}
+
+/// Removes those of ours whose name another one has got.
+fn remove_replaced(api: &Api) {
+    // `{"dangling":["true"],"label":["windlass.test=true"]}`
+    let filters =
+        "%7B%22dangling%22%3A%5B%22true%22%5D%2C%22label%22%3A%5B%22windlass.test%3Dtrue%22%5D%7D";
+    let found = api.get(&format!("/images/json?filters={filters}")).unwrap_or_default();
+    for id in found.as_array().into_iter().flatten().filter_map(|it| it["Id"].as_str()) {
+        // A container may still be made of it; the next run finds it again.
+        let _ = api.delete(&format!("/images/{id}"));
     }
 }
 
@@ -82,9 +96,6 @@ impl Image {
         let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}{}", labels.concat());
         api.post_archive(&path, archive.as_slice(), archive.len() as u64)
             .with_context(|| format!("cannot import the image `{}`", self.name))?;
-        let Some(found) = found else { return Ok(true) };
-        // A container may still be made of it.
-        let _ = found["Id"].as_str().map(|id| api.delete(&format!("/images/{id}")));
-        Ok(false)
+        Ok(found.is_none())
     }
 }
