@@ -126,7 +126,7 @@ fn a_fork_bomb_ends() {
         let script = format!("{sleepers} {bomb}");
         let start = Start { grace_ms: 100, ..shell(&format!("e_{number}"), &script) };
         let (mut heard, mut line) = ready(&container, start);
-        assert!(container.others().len() > 20);
+        until("all are there", || container.others().len() > 20);
         line.say(&Demand::Cancel);
         let ended = heard.hear(&mut line).unwrap();
         assert_eq!((ended.how, ended.message), (How::Cancelled, None));

@@ -35,12 +35,3 @@ windlass_sdk::plugin! {
     config: Settings,
     tools: [ListAllAgents, GetAgentDetailsById, GetFleetStatusMetrics, GetAgentExecutionLogs],
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn what_is_asked_for_is_what_is_granted_by_default() {
-        let line = include_str!("../grants.toml").trim();
-        assert!(include_str!("../defaults.toml").lines().any(|default| default == line));
-    }
-}

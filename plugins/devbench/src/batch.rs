@@ -212,7 +212,7 @@ impl Outcome {
 /// The host names the step that failed, counted from 1, and says whether it undid those before it.
 fn undone(error: Error) -> Error {
     let error = About::File.of(error);
-    let step = error::details(error.details.as_deref()).get("step").and_then(Value::as_u64);
+    let step = error.known().get("step").and_then(Value::as_u64);
     let error = match step {
         Some(step) => with(error, "failed_index", step.saturating_sub(1).into()),
         None => error,
@@ -227,7 +227,7 @@ fn named(error: Error, at: usize) -> Error {
 }
 
 fn with(error: Error, name: &str, value: Value) -> Error {
-    let mut details = error::details(error.details.as_deref());
+    let mut details = error.known();
     details.entry(name).or_insert(value);
     error.with_details(&details)
 }

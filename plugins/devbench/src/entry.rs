@@ -2,9 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use windlass_sdk::workspaces::{Kind, Stat};
+use windlass_sdk::{
+    clock,
+    workspaces::{Kind, Stat},
+};
 
-use crate::{mime, place, time};
+use crate::{mime, place};
 
 /// A file or directory.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -32,7 +35,7 @@ impl From<Stat> for Entry {
             size: stat.size,
             is_dir: stat.kind == Kind::Directory,
             permissions: format!("{:03o}", stat.mode),
-            mtime: time::iso(stat.modified),
+            mtime: clock::iso(stat.modified),
             etag: stat.etag,
             is_link: stat.kind == Kind::Link,
         }

@@ -1,6 +1,6 @@
 //! What went wrong, in the upper-case codes that programs know from mcp-devbench.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use windlass_sdk::{Error, types::Code};
 
 /// What was at hand when it failed.
@@ -30,7 +30,7 @@ pub(crate) fn limit(message: impl Into<String>) -> Error {
 impl About {
     /// The same error with its code among the details, unless the host has put one there.
     pub(crate) fn of(self, error: Error) -> Error {
-        let mut details = details(error.details.as_deref());
+        let mut details = error.known();
         details.entry("error_code").or_insert_with(|| self.code(error.code).into());
         error.with_details(&details)
     }
@@ -51,15 +51,6 @@ impl About {
             }
             (Code::NotFound | Code::Unavailable | Code::Failed, _) => "DOCKER_ERROR",
         }
-    }
-}
-
-/// What an error already says to programs.
-pub(crate) fn details(details: Option<&str>) -> Map<String, Value> {
-    match details.map(serde_json::from_str) {
-        Some(Ok(Value::Object(details))) => details,
-        Some(Ok(other)) => Map::from_iter([("cause".to_owned(), other)]),
-        _ => Map::new(),
     }
 }
 

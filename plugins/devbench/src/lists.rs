@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use windlass_sdk::{
-    Call, Hints, Result, Tool,
+    Call, Hints, Result, Tool, clock,
     containers::{self, State},
     processes,
 };
 
-use crate::{error::About, messages, time};
+use crate::{error::About, messages};
 
 const LOOKS: Hints = Hints::READ_ONLY.union(Hints::IDEMPOTENT);
 /// More programs than anybody looks through.
@@ -102,8 +102,8 @@ impl From<containers::Info> for Listed {
             },
             persistent: info.persistent,
             ttl_s: info.ttl_s,
-            created_at: time::iso(info.created),
-            last_seen: time::iso(info.used),
+            created_at: clock::iso(info.created),
+            last_seen: clock::iso(info.used),
             workspace_id: info.workspace,
         }
     }
@@ -116,7 +116,7 @@ impl From<processes::Info> for Exec {
             container_id: info.container,
             cmd: shortened(info.command),
             as_root: info.root,
-            started_at: time::iso(info.started),
+            started_at: clock::iso(info.started),
             status: messages::status(&info.state),
         }
     }

@@ -2,11 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use windlass_sdk::processes::{Carrier, Chunk, Ending, Info, Origin, ResultOf, State};
+use windlass_sdk::{
+    clock,
+    processes::{Carrier, Chunk, Ending, Info, Origin, ResultOf, State},
+};
 
 use crate::{
     encoding::{self, Encoding},
-    exec, time,
+    exec,
 };
 
 /// More would make an answer large by their number alone.
@@ -171,7 +174,7 @@ impl Message {
             Origin::Stdout => "stdout",
             Origin::Stderr => "stderr",
         };
-        let (stream, data, ts) = (Some(stream), Some(data), time::iso(time));
+        let (stream, data, ts) = (Some(stream), Some(data), clock::iso(time));
         Self { seq, stream, data, encoding, ts, exit_code: None, usage: None, complete: false }
     }
 }
@@ -217,7 +220,7 @@ impl Closing {
             stream: None,
             data: None,
             encoding: None,
-            ts: time::iso(self.ended),
+            ts: clock::iso(self.ended),
             exit_code: Some(self.exit_code),
             usage: Some(self.usage.clone()),
             complete: true,

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use windlass_sdk::{
-    Error,
+    Error, clock,
     store::{self, swap},
     types::Code,
     workspaces::{Selection, Workspace},
 };
 
-use crate::{error, id, settings::Settings, time};
+use crate::{error, id, settings::Settings};
 
 const COLLECTION: &str = "archives";
 const KEY: &str = "workspace";
@@ -31,7 +31,7 @@ pub(crate) fn keep(
     let archives = place()?;
     // A name that nobody could have put anything at.
     let packed = format!(".windlass-{}.tar.gz", id::uuid());
-    let stamp: String = time::iso(now).chars().filter(char::is_ascii_digit).take(14).collect();
+    let stamp: String = clock::iso(now).chars().filter(char::is_ascii_digit).take(14).collect();
     let target =
         format!("{session}_{stamp}_{}.tar.gz", id::password().get(..8).unwrap_or_default());
     let never =

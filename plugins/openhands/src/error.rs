@@ -1,6 +1,6 @@
 //! What went wrong, in the words and codes that programs know.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use windlass_sdk::{Error, types::Code};
 
 /// A session that nobody has.
@@ -39,7 +39,7 @@ pub(crate) fn about(session: &str, error: Error) -> Error {
         Code::Unavailable | Code::Failed => "DOCKER_ERROR",
         Code::Other => "INTERNAL_ERROR",
     };
-    let mut details = details(error.details.as_deref());
+    let mut details = error.known();
     details.entry("error_code").or_insert_with(|| code.into());
     details.entry("session_id").or_insert_with(|| session.into());
     details.entry("isError").or_insert_with(|| true.into());
@@ -51,14 +51,6 @@ fn of(code: Code, message: String, session: &str, error_code: &str) -> Error {
     Error::new(code, message).with_details(&details)
 }
 
-fn details(details: Option<&str>) -> Map<String, Value> {
-    match details.map(serde_json::from_str) {
-        Some(Ok(Value::Object(details))) => details,
-        Some(Ok(other)) => Map::from_iter([("cause".to_owned(), other)]),
-        _ => Map::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,11 +59,11 @@ mod tests {
     fn an_error_says_what_programs_look_for() {
         let error = too_many("w_1", 3);
         assert_eq!(error.message, "Max coding tasks (3) already running for this session.");
-        let known = details(error.details.as_deref());
+        let known = error.known();
         assert_eq!((&known["error_code"], &known["session_id"]), (&json!("LIMIT"), &json!("w_1")));
-        let same = details(about("w_2", error).details.as_deref());
+        let same = about("w_2", error).known();
         assert_eq!(same, known);
         let other = about("w_1", Error::new(Code::Denied, "no"));
-        assert_eq!(details(other.details.as_deref())["error_code"], "POLICY_DENIED");
+        assert_eq!(other.known()["error_code"], "POLICY_DENIED");
     }
 }

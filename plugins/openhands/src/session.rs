@@ -9,7 +9,7 @@ use windlass_sdk::{
     workspaces::Workspace,
 };
 
-use crate::{error, settings::Settings, time, tree};
+use crate::{error, settings::Settings, tree};
 
 const SESSIONS: &str = "sessions";
 /// How many documents are read at once.
@@ -176,7 +176,7 @@ impl Session {
             repo_url: self.repo_url.clone(),
             branch: self.branch.clone(),
             workspace_path: workspace_path(id),
-            created_at: time::iso(self.created),
+            created_at: clock::iso(self.created),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use windlass_sdk::{Call, Error, Hints, Result, Tool};
+use windlass_sdk::{Call, Error, Hints, Result, Tool, clock};
 
 use crate::{
     error,
@@ -11,7 +11,6 @@ use crate::{
     session::Session,
     settings::Settings,
     task::{Outcome, Task},
-    time,
     trajectory::shortened,
     tree::{ChangedFile, DiffStat},
     world::World,
@@ -144,7 +143,7 @@ pub(crate) fn shown(task: &Task, live: Live, log: usize) -> Shown {
         name: task.alias(),
         status: live.status,
         outcome: live.outcome,
-        created_at: time::iso(task.created),
+        created_at: clock::iso(task.created),
         task_description: task.description.clone(),
         logs: output::end_in_json(live.log, log),
         events: live.events,

@@ -1,6 +1,6 @@
 //! What went wrong, in the codes that programs know.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use windlass_sdk::{Error, types::Code};
 
 use crate::Address;
@@ -23,7 +23,7 @@ pub fn session_not_found(session: &str) -> Error {
 
 /// A failure of the host's with the code that programs know among its details.
 pub fn of(error: Error) -> Error {
-    let mut details = details(error.details.as_deref());
+    let mut details = error.known();
     details.entry("error_code").or_insert_with(|| code(error.code).into());
     error.with_details(&details)
 }
@@ -38,15 +38,6 @@ fn code(code: Code) -> &'static str {
         Code::NotFound => "FILE_NOT_FOUND",
         Code::Unavailable => "DOCKER_ERROR",
         Code::Failed | Code::Other => "INTERNAL_ERROR",
-    }
-}
-
-/// What an error already says to programs.
-pub(crate) fn details(details: Option<&str>) -> Map<String, Value> {
-    match details.map(serde_json::from_str) {
-        Some(Ok(Value::Object(details))) => details,
-        Some(Ok(other)) => Map::from_iter([("cause".to_owned(), other)]),
-        _ => Map::new(),
     }
 }
 

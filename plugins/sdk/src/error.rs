@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Map, Value};
+
 pub use crate::bindings::windlass::plugin::types::{Code, Error};
 
 impl Error {
@@ -35,6 +37,15 @@ impl Error {
     pub fn with_details(mut self, details: &impl serde::Serialize) -> Self {
         self.details = serde_json::to_string(details).ok();
         self
+    }
+
+    /// What it already says to programs, by name.
+    pub fn known(&self) -> Map<String, Value> {
+        match self.details.as_deref().map(serde_json::from_str) {
+            Some(Ok(Value::Object(details))) => details,
+            Some(Ok(other)) => Map::from_iter([("cause".to_owned(), other)]),
+            _ => Map::new(),
+        }
     }
 }
 

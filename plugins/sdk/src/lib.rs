@@ -31,6 +31,7 @@
 //! ```
 
 pub mod call;
+pub mod clock;
 pub mod content;
 pub mod error;
 pub mod http;
@@ -62,7 +63,7 @@ pub mod bindings {
 
 pub use bindings::{
     exports::windlass::plugin::tools::Hints,
-    windlass::plugin::{changes, clock, log, metrics, progress, random, types},
+    windlass::plugin::{changes, log, metrics, progress, random, types},
 };
 pub use call::{Call, Form, Questions, Stop};
 pub use content::Content;

@@ -1,9 +1,11 @@
-//! Times as people and programs read them.
+//! Time, and how people and programs read it.
+
+pub use crate::bindings::windlass::plugin::clock::{now, sleep};
 
 const DAY_MS: u64 = 86_400_000;
 
 /// Milliseconds since 1970 as ISO 8601 in UTC: `2026-01-31T23:59:59.999Z`.
-pub(crate) fn iso(ms: u64) -> String {
+pub fn iso(ms: u64) -> String {
     let (days, rest) = (ms / DAY_MS, ms % DAY_MS);
     let (year, month, day) = date(days);
     let (seconds, ms) = (rest / 1000, rest % 1000);
@@ -35,6 +37,7 @@ mod tests {
         assert_eq!(iso(951_782_400_000), "2000-02-29T00:00:00.000Z");
         assert_eq!(iso(951_868_800_000), "2000-03-01T00:00:00.000Z");
         assert_eq!(iso(1_767_225_599_001), "2025-12-31T23:59:59.001Z");
+        assert_eq!(iso(1_709_251_199_999), "2024-02-29T23:59:59.999Z");
         assert_eq!(iso(4_107_542_400_000), "2100-03-01T00:00:00.000Z");
     }
 }
