@@ -1,7 +1,5 @@
 //! The plugin `coder` against a Coder that is not one: what it answers, what it asks, and what it refuses.
 
-use std::env;
-
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};
 
@@ -9,6 +7,7 @@ use crate::support::{
     Host, Setup,
     coder::{BUSY, Coder, Mood, TOKEN},
     failure,
+    inside::inside,
 };
 
 /// No other plugin that the program has inside.
@@ -16,13 +15,7 @@ const ALONE: &[&str] = &["--plugins", "coder"];
 
 /// A Coder of this mood. None: the program was not built with its plugins inside, as `cargo xtask test` builds it.
 fn coder(mood: Mood) -> Option<Coder> {
-    let ended = Setup::new().arguments(ALONE).ended(&["serve"]);
-    if !ended.stderr.contains("no bundled plugin is called `coder`") {
-        return Some(Coder::new(mood));
-    }
-    assert!(env::var_os("WINDLASS_BUNDLE").is_none(), "it should be inside: {ended:?}");
-    eprintln!("SKIPPED: the program has no plugin `coder` inside: `cargo xtask build` builds one");
-    None
+    inside("coder").map(|()| Coder::new(mood))
 }
 
 /// The same, and a host that is told of it by nothing but the environment.

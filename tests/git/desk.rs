@@ -1,10 +1,9 @@
 //! A host with the plugin `git` and nothing else, and a server that it may reach.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::LazyLock,
 };
 
 use serde_json::{Value, json};
@@ -12,8 +11,9 @@ use serde_json::{Value, json};
 use crate::support::{
     Setup,
     bench::{Bench, text},
-    engine::{self, GIT_IMAGE, skip},
+    engine::{self, GIT_IMAGE},
     githttp::GitServer,
+    inside::inside,
 };
 
 /// No other plugin that the program has inside.
@@ -58,16 +58,8 @@ impl Desk {
 
     /// With just this in its table `grants.containers`.
     pub(super) fn granting(server: GitServer, grants: &str, wanted: &Wanted) -> Option<Self> {
-        /// Asked once: the answer takes a start.
-        static INSIDE: LazyLock<bool> = LazyLock::new(|| {
-            let ended = Setup::new().arguments(ALONE).ended(&["serve"]);
-            !ended.stderr.contains("no bundled plugin is called `git`")
-        });
         let engine = engine::with_git()?;
-        if !*INSIDE {
-            assert!(env::var_os("WINDLASS_BUNDLE").is_none(), "`git` should be inside");
-            return skip("the program has no plugin `git` inside: `cargo xtask build` builds one");
-        }
+        inside("git")?;
         let text = format!(
             "[plugins.git.grants]\nstore = true\nworkspaces = 'shared'\n[plugins.git.grants.containers]\n{grants}\n\
              [plugins.git.config]\nimage = '{GIT_IMAGE}'\n{}\n[plugins.git.secrets]\n{}\n",

@@ -160,6 +160,10 @@ fn a_diff_comes_in_pages() {
     }
     let outside = json!({"session_id": session, "paths": ["/etc/passwd"]});
     assert_eq!(desk.bench.code("git_diff", outside), "GIT_ERROR");
+    // Of two files git needs no repository, and on a later page nobody looks at how much differs.
+    let both = json!({"session_id": session, "paths": ["/dev/null", "/bin/git"], "cursor": 1, "limit": 1000});
+    let refused = desk.bench.refused("git_diff", both);
+    assert!(refused.contains("`/dev/null` leads out of the repository"), "{refused}");
 }
 
 #[test]

@@ -90,6 +90,21 @@ fn a_second_session_begins_where_it_is_told() {
 }
 
 #[test]
+fn a_session_with_a_commit_on_another_branch_is_not_removed() {
+    let Some(mut desk) = Desk::new() else { return };
+    let session = desk.session();
+    let made = desk.tool(&session, "git_worktree", json!({"action": "create", "branch": "side"}));
+    let second = text(&made["session_id"]);
+    desk.git(&second, "checkout -b idea");
+    desk.tool(&second, "git_commit", json!({"message": "idea", "allow_empty": true}));
+    desk.git(&second, "checkout side");
+    let remove = json!({"session_id": second, "action": "remove"});
+    assert_eq!(desk.bench.code("git_worktree", remove.clone()), "CONFLICT");
+    desk.tool(&session, "git_fetch", json!({"remote": second}));
+    desk.bench.call("git_worktree", remove);
+}
+
+#[test]
 fn what_a_session_plants_does_not_work_in_a_second_one() {
     let Some(mut desk) = Desk::new() else { return };
     let session = desk.session();

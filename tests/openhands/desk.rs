@@ -1,15 +1,16 @@
 //! A host with the plugin `openhands`, a git server with a repository, and what is asked of both.
 
-use std::{env, fs, path::PathBuf, sync::LazyLock, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
 
 use crate::support::{
     Setup,
     bench::{Bench, text},
-    engine::{GIT_IMAGE, api::Api, skip, with_git},
+    engine::{GIT_IMAGE, api::Api, with, with_git},
     failure,
     githttp::GitServer,
+    inside::inside,
     until,
 };
 
@@ -54,18 +55,8 @@ impl Desk {
     }
 
     pub(crate) fn with(wish: &Wish<'_>) -> Option<Self> {
-        /// Asked once: the answer takes a start.
-        static INSIDE: LazyLock<bool> = LazyLock::new(|| {
-            let ended = Setup::new().arguments(ALONE).ended(&["serve"]);
-            !ended.stderr.contains("no bundled plugin is called `openhands`")
-        });
         let engine = engine()?;
-        if !*INSIDE {
-            assert!(env::var_os("WINDLASS_BUNDLE").is_none(), "`openhands` should be inside");
-            let how =
-                "the program has no plugin `openhands` inside: `cargo xtask build` builds one";
-            return skip(how);
-        }
+        inside("openhands")?;
         let git = GitServer::open();
         git.repository("one", &FILES);
         let setup = setup(&engine, &git, wish);
@@ -165,11 +156,7 @@ impl Desk {
 
 /// The engine, with the images that these tests need.
 pub(crate) fn engine() -> Option<Api> {
-    let engine = with_git()?;
-    if engine.get(&format!("/images/{STUB}/json")).is_err() {
-        return skip(&format!("no image `{STUB}`: `cargo xtask test` makes it"));
-    }
-    Some(engine)
+    with(with_git()?, STUB, "`cargo xtask test` makes it")
 }
 
 fn setup(engine: &Api, git: &GitServer, wish: &Wish<'_>) -> Setup {

@@ -7,7 +7,13 @@ use crate::support::bench::text;
 
 /// Runs a task: its outcome and its error.
 #[track_caller]
-fn check(desk: &mut Desk, session: &str, task: &str, outcome: &str, error: &str) -> Value {
+pub(super) fn check(
+    desk: &mut Desk,
+    session: &str,
+    task: &str,
+    outcome: &str,
+    error: &str,
+) -> Value {
     let told = desk.ran(session, task);
     assert_eq!(told["outcome"], outcome, "{task}: {told}");
     let said = told["error"].as_str().unwrap_or_default();

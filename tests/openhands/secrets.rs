@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::desk::{Desk, Wish};
+use super::{
+    desk::{Desk, Wish},
+    teardown::unpacked,
+};
 use crate::support::bench::text;
 
 const TOKEN: &str = "it's-a-$ecret \"quoted\" token";
@@ -44,12 +47,18 @@ fn no_secret_is_written_down_by_us() {
     let Some(mut desk) = Desk::with(&wish) else { return };
     let session = desk.session();
     desk.ran(&session, "WRITE a.txt x");
-    desk.call("teardown", json!({"session_id": session}));
+    let told = desk.call("teardown", json!({"session_id": session}));
+    let quoted = json!(TOKEN).to_string();
+    // As it is, and as it would stand in a record.
+    let forms = [TOKEN, KEY, quoted.trim_matches('"')];
+    for (name, text) in unpacked(&desk, &told["archive_path"]) {
+        assert!(!forms.iter().any(|form| text.contains(form)), "{name} holds a secret");
+    }
     desk.bench.ended(|bench| {
         for file in files(&bench.state()) {
-            let bytes = std::fs::read(&file).unwrap_or_default();
-            for secret in [TOKEN, KEY] {
-                let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+            let bytes = std::fs::read(&file).unwrap();
+            for form in forms {
+                let found = bytes.windows(form.len()).any(|part| part == form.as_bytes());
                 assert!(!found, "{} holds a secret", file.display());
             }
         }

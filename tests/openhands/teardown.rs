@@ -9,7 +9,7 @@ use super::desk::Desk;
 use crate::support::bench::text;
 
 /// The files of an archive, by path, with what they hold.
-fn unpacked(desk: &Desk, archive: &Value) -> BTreeMap<String, String> {
+pub(super) fn unpacked(desk: &Desk, archive: &Value) -> BTreeMap<String, String> {
     let path = text(archive);
     let place = path.strip_prefix("workspace://").expect("a place in a workspace");
     let file = fs::File::open(desk.bench.state().join("workspaces").join(place)).unwrap();
@@ -89,6 +89,13 @@ fn what_is_pushed_and_clean_is_not_archived() {
     );
     let told = tear_down(&mut desk, &committed);
     assert_eq!(told["archived"], true, "a commit that nobody else has");
+    for aside in ["checkout -q --detach && git $ME commit -qam x", "$ME stash -q"] {
+        let session = desk.session();
+        let task =
+            format!("WRITE README.md x\nRUN ME='-c user.name=a -c user.email=a@b'; git {}", aside);
+        desk.ran(&session, &task);
+        assert_eq!(tear_down(&mut desk, &session)["archived"], true, "{aside}");
+    }
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! The plugin `devbench` on a real engine, and what that engine says of what it made.
 
-use std::{env, fs, path::PathBuf, process::Command, sync::LazyLock, time::Instant};
+use std::{fs, path::PathBuf, process::Command, time::Instant};
 
 use serde_json::{Value, json};
 
 use super::{
     Host, PATIENCE, Setup,
-    engine::{self, IMAGE, api::Api, docker, instance, labelled, skip, sweep},
-    failure, wait,
+    engine::{self, IMAGE, api::Api, docker, instance, labelled, sweep},
+    failure,
+    inside::inside,
+    wait,
 };
 
 /// No other plugin that the program has inside.
@@ -299,15 +301,7 @@ impl Ran {
 
 /// A host with this configuration that is told of an engine. None: the program was not built with its plugins inside.
 pub(crate) fn setup(address: &str, text: &str, environment: &[(&str, &str)]) -> Option<Setup> {
-    /// Asked once: the answer takes a start.
-    static INSIDE: LazyLock<bool> = LazyLock::new(|| {
-        let ended = Setup::new().arguments(ALONE).ended(&["serve"]);
-        !ended.stderr.contains("no bundled plugin is called `devbench`")
-    });
-    if !*INSIDE {
-        assert!(env::var_os("WINDLASS_BUNDLE").is_none(), "`devbench` should be inside");
-        return skip("the program has no plugin `devbench` inside: `cargo xtask build` builds one");
-    }
+    inside("devbench")?;
     let plain = Setup::new().arguments(ALONE);
     let mut setup = plain.config(text).environment("DOCKER_HOST", address);
     for (name, value) in environment {

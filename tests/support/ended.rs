@@ -68,6 +68,11 @@ impl Setup {
 impl Host {
     /// Ends it, and gives all that it ever wrote to stderr.
     pub(crate) fn said(mut self) -> String {
+        self.whole_errors()
+    }
+
+    /// The same of a host that stays in the hands of somebody else.
+    pub(crate) fn whole_errors(&mut self) -> String {
         self.end();
         whole(&self.errors.clone(), 2)
     }

@@ -38,7 +38,7 @@ pub(crate) fn with_git() -> Option<Api> {
     with(docker()?, GIT_IMAGE, how)
 }
 
-fn with(engine: Api, image: &str, how: &str) -> Option<Api> {
+pub(crate) fn with(engine: Api, image: &str, how: &str) -> Option<Api> {
     if engine.get(&format!("/images/{image}/json")).is_err() {
         return skip(&format!("no image `{image}`: {how}"));
     }

@@ -6,6 +6,7 @@ pub(crate) mod coder;
 pub(crate) mod ended;
 pub(crate) mod engine;
 pub(crate) mod http;
+pub(crate) mod inside;
 pub(crate) mod served;
 pub(crate) mod githttp;
 pub(crate) mod llm;

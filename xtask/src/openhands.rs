@@ -131,7 +131,7 @@ fn clear(root: &Path) {
         // Mostly there is none.
         command::succeeded_within(LIMIT, unmount.arg("--lazy").arg(root.join(mounted)));
     }
-    // What is left of it is taken away by the next one.
+    // Somebody may hold on to a part of it. The folder that it lies in goes all the same, or says so in its name: `building-`.
     let _ = fs::remove_dir_all(root);
 }
 

@@ -139,7 +139,7 @@ impl Rooms {
 
     /// Sees to it that programs can run in it.
     pub async fn wake(&self, entry: &Arc<Entry>) -> Result<()> {
-        self.judge(&entry.current())?;
+        self.judge(&entry.record())?;
         if entry.record().phase == Phase::Running && self.inside.is_connected(&entry.id) {
             return Ok(());
         }

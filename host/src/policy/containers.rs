@@ -80,29 +80,17 @@ impl Policy {
             self.size("memory_mib", asked.memory_mib, LEAST_MEMORY, grant.memory_mib)?;
         let cpus = self.size("cpus", asked.cpus, LEAST_CPUS, grant.cpus)?;
         let pids = self.size("pids", asked.pids, LEAST_PIDS, grant.pids)?;
-        let AskedContainer {
-            alias,
-            workspace,
-            persistent,
-            ttl_s,
-            key,
-            env,
-            powers,
-            offline,
-            yields,
-            ..
-        } = asked;
         Ok(self.approved(NewContainer {
             image,
-            alias,
-            workspace,
-            persistent,
-            ttl_s,
-            key,
-            env,
-            powers,
-            offline,
-            yields,
+            alias: asked.alias,
+            workspace: asked.workspace,
+            persistent: asked.persistent,
+            ttl_s: asked.ttl_s,
+            key: asked.key,
+            env: asked.env,
+            powers: asked.powers,
+            offline: asked.offline,
+            yields: asked.yields,
             mounts: grant.mounts.iter().map(|mount| mount.as_str().to_owned()).collect(),
             groups: grant.groups.iter().map(|group| group.number()).collect(),
             memory_mib,

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use windlass_repository::{Command, Ran, Repository, Settings, git_failure};
 use windlass_sdk::{Call, Error, Hints, Result, Tool};
 
@@ -67,11 +67,7 @@ impl Git {
     fn failed(&self, error: Error) -> Error {
         let line = self.command.trim();
         let line = line.strip_prefix("git ").unwrap_or(line).trim();
-        let mut details: Map<String, Value> = error
-            .details
-            .as_deref()
-            .and_then(|it| serde_json::from_str(it).ok())
-            .unwrap_or_default();
+        let mut details = error.known();
         let fields = json!({
             "session_id": self.session_id,
             "command": format!("git {line}"),
@@ -97,8 +93,7 @@ pub(crate) fn failure(ran: &Ran) -> Error {
         (said, _) => said.to_owned(),
     };
     let error = git_failure(&said, &[]);
-    let mut details: Map<String, Value> =
-        error.details.as_deref().and_then(|it| serde_json::from_str(it).ok()).unwrap_or_default();
+    let mut details = error.known();
     details.insert("output".to_owned(), output.into());
     details.insert("exit_code".to_owned(), ran.code.into());
     error.with_details(&details)

@@ -44,7 +44,7 @@ pub(crate) struct Committed {
 impl Tool for GitCommit {
     const NAME: &'static str = "git_commit";
     const TITLE: Option<&'static str> = Some("Commit");
-    const HINTS: Hints = Hints::empty();
+    const HINTS: Hints = Hints::DESTRUCTIVE;
     type Output = Committed;
 
     fn run(self, call: &Call) -> Result<Committed> {

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use windlass_repository::{Limits, Repository, Settings, check_revision, git_failure};
+use windlass_repository::{Limits, Repository, Settings, check_place, check_revision, git_failure};
 use windlass_sdk::{Call, Error, Hints, Result, Tool};
 
 /// As many files are listed with their counts.
@@ -47,7 +47,7 @@ pub(crate) struct Difference {
     diff: String,
     /// The files that differ, up to 500. Only on the first page.
     files: Vec<File>,
-    /// How many differ.
+    /// How many differ. This and the sums, too, only on the first page.
     files_changed: u32,
     insertions: u64,
     deletions: u64,
@@ -77,8 +77,7 @@ impl Tool for GitDiff {
         let repository = Repository::open(&self.session_id, &settings)?;
         let mut difference = Difference::none(self.session_id.clone());
         if self.cursor == 0 {
-            let ran = repository.git(&self.arguments(&["--numstat", "-z", "--no-renames"]))?;
-            succeeded(&ran)?;
+            let ran = repository.done(&self.arguments(&["--numstat", "-z", "--no-renames"]))?;
             difference.count(&ran.stdout);
         }
         if !self.stat {
@@ -87,7 +86,9 @@ impl Tool for GitDiff {
             let limits = Limits { skip: self.cursor, most, stop: true };
             let arguments: Vec<_> = ["--patch"].into_iter().chain(context.as_deref()).collect();
             let ran = repository.git_within(&self.arguments(&arguments), limits)?;
-            succeeded(&ran)?;
+            if !ran.succeeded() {
+                return Err(git_failure(&ran.complaint(), &[]).into());
+            }
             let (page, next) = page_of(&ran.stdout, ran.cut, self.cursor);
             (difference.diff, difference.next_cursor) = (page, next);
         }
@@ -99,6 +100,10 @@ impl GitDiff {
     fn check(&self) -> Result<(), Error> {
         for revision in self.from.iter().chain(&self.to) {
             check_revision(revision)?;
+        }
+        // Git itself refuses one that is elsewhere, but of two it would compare the files, whatever they are.
+        for path in &self.paths {
+            check_place(path).map_err(|error| git_failure(&error.message, &[]))?;
         }
         if self.to.is_some() && (self.from.is_none() || self.staged) {
             return Err(windlass_repository::validation(
@@ -160,10 +165,6 @@ fn page_of(bytes: &[u8], cut: bool, cursor: u64) -> (String, Option<u64>) {
     let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(bytes.len(), |place| place + 1);
     let page = bytes.get(..end).unwrap_or_default();
     (String::from_utf8_lossy(page).into_owned(), Some(cursor + end as u64))
-}
-
-fn succeeded(ran: &windlass_repository::Ran) -> Result<(), Error> {
-    if ran.succeeded() { Ok(()) } else { Err(git_failure(&ran.complaint(), &[])) }
 }
 
 fn page() -> u32 {

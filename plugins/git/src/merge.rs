@@ -39,7 +39,7 @@ pub(crate) struct Merged {
 impl Tool for GitMerge {
     const NAME: &'static str = "git_merge";
     const TITLE: Option<&'static str> = Some("Merge");
-    const HINTS: Hints = Hints::empty();
+    const HINTS: Hints = Hints::DESTRUCTIVE;
     type Output = Merged;
 
     fn run(self, call: &Call) -> Result<Merged> {

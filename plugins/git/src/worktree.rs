@@ -125,18 +125,23 @@ fn check_done(worktree: &Worktree, settings: &Settings) -> Result<(), Error> {
             "it holds changes that are not committed: commit them, or say `force`",
         ));
     }
-    let Some(head) = repository.head()? else { return Ok(()) };
-    let known = Repository::open(&worktree.origin, settings).and_then(|origin| {
-        let known = origin.git(&["cat-file", "-e", &format!("{head}^{{commit}}")])?;
-        Ok(known.succeeded())
-    });
-    if known.unwrap_or(false) {
-        return Ok(());
+    let mut commits = repository.tips()?;
+    commits.extend(repository.head()?);
+    commits.sort_unstable();
+    commits.dedup();
+    let origin = Repository::open(&worktree.origin, settings);
+    let is_known = |commit: &String| {
+        let known =
+            |origin: &Repository| origin.git(&["cat-file", "-e", &format!("{commit}^{{commit}}")]);
+        origin.as_ref().is_ok_and(|origin| known(origin).is_ok_and(|ran| ran.succeeded()))
+    };
+    match commits.iter().find(|commit| !is_known(commit)) {
+        None => Ok(()),
+        Some(commit) => Err(conflict(format!(
+            "its commit {commit} is not in {}: get it there with `git_fetch` or `git_merge`, or say `force`",
+            worktree.origin
+        ))),
     }
-    Err(conflict(format!(
-        "its commit {head} is not in {}: get it there with `git_fetch` or `git_merge`, or say `force`",
-        worktree.origin
-    )))
 }
 
 /// All that are still there. Those whose workspace is gone are forgotten.

@@ -129,12 +129,7 @@ fn converse<'a>(task: &Task, live: &mut Live) -> Result<Option<End<'a>>, Error> 
             live.events = server.events()?.into_iter().map(|event| event.line).collect();
             Ok(None)
         }
-        Conversation::Over(mut settled) => {
-            // They go with the server. Without them it is known all the same how it ended.
-            let events = server.events().unwrap_or_default();
-            settled.events = events.into_iter().map(|event| event.line).collect();
-            Ok(Some(End::Conversation(*settled)))
-        }
+        Conversation::Over(settled) => Ok(Some(End::Conversation(*settled))),
         Conversation::Absent if task.begun => {
             let error = Some("the agent server has lost the task".to_owned());
             Ok(Some(End::Conversation(Settled {

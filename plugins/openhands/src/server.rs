@@ -201,13 +201,15 @@ impl<'a> Server<'a> {
         let answer = self.get("/agent_final_response")?;
         let said = answer.json::<Final>().map(|it| it.response).unwrap_or_default();
         let failed = matches!(outcome, Outcome::Failed | Outcome::Stuck | Outcome::Unknown);
-        let errors = if failed { self.events().unwrap_or_default() } else { Vec::new() };
-        let error = errors.into_iter().rev().find_map(|event| event.error);
+        // They go with the server. Without them it is known all the same how it ended.
+        let events = self.events().unwrap_or_default();
+        let error = events.iter().rev().find_map(|event| event.error.clone());
         let usual = || format!("the agent server says only that it is over: {outcome:?}");
         Ok(Settled {
             outcome,
             final_message: Some(shortened(said.trim(), LONGEST_TEXT)).filter(|it| !it.is_empty()),
             error: failed.then(|| error.unwrap_or_else(usual)),
+            events: events.into_iter().map(|event| event.line).collect(),
             ..Settled::default()
         })
     }

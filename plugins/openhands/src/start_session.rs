@@ -50,18 +50,22 @@ impl Tool for StartSession {
 }
 
 impl StartSession {
-    /// What is made is written down first: where this call dies, a later one removes it.
+    /// What is made is written down at once: where this call dies, a later one removes it.
     fn start(self, call: &Call) -> Result<Started, Error> {
         let settings = Settings::of(call)?;
         Session::sweep()?;
-        let id = Workspace::create()?.id();
+        let workspace = Workspace::create()?;
+        let id = workspace.id();
         let session = Session {
             repo_url: self.repo_url,
             created: clock::now(),
             starting: true,
             ..Session::default()
         };
-        session.begin(&id)?;
+        if let Err(error) = session.begin(&id) {
+            workspace.destroy()?;
+            return Err(error);
+        }
         let branch = self.branch.filter(|branch| !branch.is_empty());
         let checkout = match tree::clone(&id, &session.repo_url, branch, &settings) {
             Ok(checkout) => checkout,

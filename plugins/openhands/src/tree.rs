@@ -1,7 +1,6 @@
 //! The files of a session as git sees them.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub(crate) use windlass_repository::{ChangedFile, Changes, DiffStat};
 use windlass_repository::{Checkout, CloneOptions, Repository};
 use windlass_sdk::{
     Error,
@@ -18,34 +17,6 @@ const MOST_FILES: usize = 200;
 pub(crate) struct Origin {
     pub(crate) url: String,
     pub(crate) branch: String,
-}
-
-/// What was changed since a task began.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct Changes {
-    /// Up to two hundred. Those of tasks that run at the same time are among them.
-    pub(crate) changed_files: Vec<ChangedFile>,
-    pub(crate) diff_stat: DiffStat,
-}
-
-/// A file that was changed.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct ChangedFile {
-    pub(crate) path: String,
-    /// Lines that came. Null: it is no text, or git does not know it.
-    pub(crate) insertions: Option<u64>,
-    /// Lines that went.
-    pub(crate) deletions: Option<u64>,
-    /// Whether git does not know it.
-    pub(crate) untracked: bool,
-}
-
-/// The sum of them, also of those that are left out of the list.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct DiffStat {
-    pub(crate) files: u64,
-    pub(crate) insertions: u64,
-    pub(crate) deletions: u64,
 }
 
 /// Clones into an empty workspace.
@@ -76,7 +47,10 @@ pub(crate) fn changes(session: &str, base: &str, settings: &Settings) -> Option<
     let changes = Repository::open(session, &settings.git)
         .and_then(|repository| repository.changes_since(base));
     match changes {
-        Ok(changes) => Some(changes.into()),
+        Ok(mut changes) => {
+            changes.changed_files.truncate(MOST_FILES);
+            Some(changes)
+        }
         Err(error) => {
             log::write(Level::Warn, &format!("what was changed is not known: {}", error.message));
             None
@@ -91,21 +65,5 @@ pub(crate) fn would_lose(session: &str, workspace: &Workspace, settings: &Settin
         Ok(lose) => lose,
         // A workspace without a file has nothing to lose.
         Err(_) => workspace.list("", false, "", 1).is_ok_and(|page| !page.entries.is_empty()),
-    }
-}
-
-impl From<windlass_repository::Changes> for Changes {
-    fn from(changes: windlass_repository::Changes) -> Self {
-        let file = |file: windlass_repository::ChangedFile| ChangedFile {
-            path: file.path,
-            insertions: file.insertions,
-            deletions: file.deletions,
-            untracked: file.untracked,
-        };
-        let windlass_repository::DiffStat { files, insertions, deletions } = changes.diff_stat;
-        Self {
-            changed_files: changes.changed_files.into_iter().take(MOST_FILES).map(file).collect(),
-            diff_stat: DiffStat { files, insertions, deletions },
-        }
     }
 }

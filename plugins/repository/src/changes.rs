@@ -1,7 +1,7 @@
 //! What was changed since a commit, committed or not.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use windlass_sdk::Error;
 
 use crate::{Repository, failure, options};
@@ -10,7 +10,7 @@ use crate::{Repository, failure, options};
 const MOST_FILES: usize = 1000;
 
 /// What was changed since a commit: in later commits, in the index, in files, and files that git does not know.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Changes {
     /// Up to a thousand.
     pub changed_files: Vec<ChangedFile>,
@@ -18,7 +18,7 @@ pub struct Changes {
 }
 
 /// A file that was changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct ChangedFile {
     pub path: String,
     /// Lines that came. Null: it is no text, or git does not know it.
@@ -30,7 +30,7 @@ pub struct ChangedFile {
 }
 
 /// The sum of them, also of those that are left out of the list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct DiffStat {
     pub files: u64,
     pub insertions: u64,

@@ -79,10 +79,10 @@ impl Command {
         own.chain(always).chain(options::written(&self.arguments)).collect()
     }
 
-    /// The words among the arguments that come before any `--`.
+    /// The words among the arguments. Where a remote is talked to, a `--` before them changes nothing.
     fn words(&self) -> Vec<&str> {
-        let before = self.arguments.iter().take_while(|it| **it != Argument::Paths);
-        before
+        self.arguments
+            .iter()
             .filter_map(|it| match it {
                 Argument::Word(word) => Some(word.as_str()),
                 _ => None,
@@ -239,6 +239,14 @@ mod tests {
         assert!(
             error.message.starts_with("`commands` in the plugin's configuration names `config`")
         );
+    }
+
+    #[test]
+    fn whoever_is_talked_to_is_seen_behind_two_hyphens_as_well() {
+        let words = |line: &str| Command::parse(line, &[]).unwrap().words().join(" ");
+        assert_eq!(words("push origin main"), "origin main");
+        assert_eq!(words("push -q -- https://example.com/a main"), "https://example.com/a main");
+        assert_eq!(words("pull -- other main"), "other main");
     }
 
     #[test]

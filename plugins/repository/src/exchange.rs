@@ -97,7 +97,8 @@ impl Repository {
     ) -> Result<Ran, Error> {
         let peers = self.peers(words.first().copied(), false)?;
         let own = ["fetch".to_owned()].into_iter().chain(fetching);
-        let arguments = own.chain(words.iter().map(|&word| word.to_owned())).collect();
+        let words = ["--"].iter().chain(words).map(|&word| word.to_owned());
+        let arguments = own.chain(words).collect();
         let fetched = self.talk_to(&peers, arguments, false)?;
         if !fetched.succeeded() {
             return Ok(fetched);

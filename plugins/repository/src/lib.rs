@@ -31,7 +31,7 @@ pub use command::Command;
 pub use exchange::is_session;
 pub use failure::{conflict, git as git_failure, of, session_not_found, validation};
 pub use merge::{Merge, Torn};
-pub use options::{DEFAULT_COMMANDS, check_branch, check_revision};
+pub use options::{check_branch, check_place, check_revision};
 pub use repository::Repository;
 pub use run::{Limits, Ran};
 pub use settings::{Credential, Settings};

@@ -5,7 +5,7 @@ use windlass_sdk::Error;
 use crate::{failure::validation, table::TABLE};
 
 /// The sub-commands of S1.
-pub const DEFAULT_COMMANDS: [&str; 9] =
+pub(crate) const DEFAULT_COMMANDS: [&str; 9] =
     ["add", "commit", "push", "pull", "status", "checkout", "branch", "log", "diff"];
 /// Where the repository's files are, as git sees them.
 const WORKSPACE: &str = "/workspace";
@@ -173,7 +173,7 @@ fn refused(subcommand: &str, name: &str) -> Error {
 }
 
 /// Refuses paths that lead out of the workspace. Some sub-commands would look there, and git does not always say no.
-fn check_place(word: &str) -> Result<(), Error> {
+pub fn check_place(word: &str) -> Result<(), Error> {
     let inside =
         word.strip_prefix(WORKSPACE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let relative = if inside { word.get(WORKSPACE.len()..).unwrap_or_default() } else { word };

@@ -93,10 +93,18 @@ impl Repository {
         Ok(!self.status()?.clean)
     }
 
-    /// Whether a local branch holds commits that no remote is known to have.
+    /// Whether there are commits that no remote is known to have: on a branch, checked out without one, or put aside.
     pub fn has_unpushed(&self) -> Result<bool, Error> {
-        let arguments = ["log", "--branches", "--not", "--remotes", "--format=%H", "--max-count=1"];
+        let (all, none) = (["--exclude=refs/tags/*", "--all"], ["--not", "--remotes"]);
+        let arguments = [&["log", "--format=%H", "--max-count=1"][..], &all, &none].concat();
         Ok(!self.done(&arguments)?.stdout.is_empty())
+    }
+
+    /// The commits that its branches and what is put aside end in.
+    pub fn tips(&self) -> Result<Vec<String>, Error> {
+        let ran =
+            self.done(&["for-each-ref", "--format=%(objectname)", "refs/heads", "refs/stash"])?;
+        Ok(ran.text().lines().map(str::to_owned).collect())
     }
 
     /// The commit that is checked out. None: there is none yet.
@@ -116,7 +124,7 @@ impl Repository {
 
     /// What git may know of its configuration.
     pub fn config(&self) -> Result<Config, Error> {
-        Ok(self.read_config()?.1.allowed())
+        Ok(self.read_config()?.allowed())
     }
 
     /// Runs a git command without a network, whatever it answers.
@@ -176,7 +184,8 @@ impl Repository {
         let mut ran = run::run(&container, &spec, invocation.limits)?;
         let (output, left) = script::parted(std::mem::take(&mut ran.stdout), &marker);
         ran.stdout = output;
-        if let Some(left) = left {
+        // One that is cut would seem to have lost something.
+        if let Some(left) = left.filter(|_| !ran.cut) {
             self.write_back(&config, &left)?;
         }
         Ok(ran)
@@ -209,10 +218,10 @@ impl Repository {
     }
 
     /// The configuration as it stands in the workspace.
-    fn read_config(&self) -> Result<(String, Config), Error> {
+    fn read_config(&self) -> Result<Config, Error> {
         let path = ".git/config";
         let part = match self.workspace.read(path, 0, Some(config::LONGEST)) {
-            Err(error) if error.code == Code::NotFound => return Ok(<(String, Config)>::default()),
+            Err(error) if error.code == Code::NotFound => return Ok(Config::default()),
             part => part.map_err(failure::of)?,
         };
         if part.stat.size > u64::from(config::LONGEST) {
@@ -220,9 +229,7 @@ impl Repository {
                 format!("`{path}` has {} bytes, more than {}", part.stat.size, config::LONGEST);
             return Err(failure::of(Error::new(Code::Limit, message)));
         }
-        let text = String::from_utf8_lossy(&part.data).into_owned();
-        let config = Config::parse(&text)?;
-        Ok((text, config))
+        Config::parse(&String::from_utf8_lossy(&part.data))
     }
 
     /// A `.git` that is a file or a link leads elsewhere, and is nothing that we made. Only a list shows links as links.

@@ -1,6 +1,10 @@
 //! A host with devbench, and a client that reads what it answers.
 
-use std::{fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -65,8 +69,7 @@ impl<'a> Desk<'a> {
 
     /// What the engine calls a container.
     pub(super) fn engine_id(&self, container: &str) -> Result<String> {
-        let found =
-            labelled(self.engine, "containers/json?all=1&", &format!("windlass.id={container}"))?;
+        let found = labelled(self.engine, &format!("windlass.id={container}"))?;
         text(&found.first().context("the engine has no such container")?["Id"])
     }
 
@@ -89,8 +92,7 @@ impl Drop for Sweep<'_> {
     fn drop(&mut self) {
         let Ok(instance) = instance(self.server) else { return };
         let label = format!("windlass.instance={instance}");
-        for container in labelled(self.engine, "containers/json?all=1&", &label).unwrap_or_default()
-        {
+        for container in labelled(self.engine, &label).unwrap_or_default() {
             let id = container["Id"].as_str().unwrap_or_default();
             // Somebody else may have removed it.
             let _ = self.engine.delete(&format!("/containers/{id}?force=1&v=1"));
@@ -103,13 +105,48 @@ pub(super) fn instance(server: &Server) -> Result<String> {
     Ok(fs::read_to_string(server.state()?.join("instance"))?.trim().to_owned())
 }
 
-/// What the engine has with a label: of containers, volumes or networks.
-pub(super) fn labelled(engine: &Api, what: &str, label: &str) -> Result<Vec<Value>> {
+/// The containers that the engine has with a label.
+pub(super) fn labelled(engine: &Api, label: &str) -> Result<Vec<Value>> {
     let filters = json!({"label": [label]}).to_string();
     let filters: String = filters.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let found = engine.get(&format!("/{what}filters={filters}"))?;
-    let list = found.get("Volumes").unwrap_or(&found);
-    Ok(list.as_array().cloned().unwrap_or_default())
+    let found = engine.get(&format!("/containers/json?all=1&filters={filters}"))?;
+    Ok(found.as_array().cloned().unwrap_or_default())
+}
+
+/// The volumes and networks of an engine, whoever made them. Images can bring volumes that have no labels.
+pub(super) struct Stock {
+    volumes: BTreeSet<String>,
+    networks: BTreeSet<String>,
+}
+
+impl Stock {
+    pub(super) fn of(engine: &Api) -> Result<Self> {
+        let names = |what: &str, list: &Value, name: &str| {
+            let list = list.as_array().with_context(|| format!("no list of {what}"))?;
+            list.iter().map(|it| text(&it[name])).collect::<Result<_>>()
+        };
+        let (volumes, networks) = (engine.get("/volumes")?, engine.get("/networks")?);
+        let none = json!([]);
+        // The engine says null where there is no volume.
+        let volumes = volumes.get("Volumes").filter(|it| !it.is_null()).unwrap_or(&none);
+        Ok(Self {
+            volumes: names("volumes", volumes, "Name")?,
+            networks: names("networks", &networks, "Id")?,
+        })
+    }
+
+    /// How many volumes and networks have come since.
+    pub(super) fn added(&self, engine: &Api) -> Result<[usize; 2]> {
+        let now = Self::of(engine)?;
+        let added = |now: &BTreeSet<_>, before| now.difference(before).count();
+        Ok([added(&now.volumes, &self.volumes), added(&now.networks, &self.networks)])
+    }
+}
+
+/// How many folders of a host's there are, without what all share: where workspaces are made, the supervisor's program.
+pub(super) fn folders_in(path: &Path) -> usize {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")).count()
 }
 
 pub(super) fn parameters(tool: &str, arguments: &Value) -> String {

@@ -1,11 +1,11 @@
 //! Many containers that come and go while the host is killed again and again: what is left of them.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::collections::HashMap;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, instance, labelled, parameters, text};
+use super::desk::{Desk, Stock, folders_in, instance, labelled, parameters, text};
 use crate::{api::Api, engine::IMAGE, serve::Server};
 
 const CONTAINERS: usize = 100;
@@ -14,6 +14,7 @@ const KILLS: usize = 5;
 
 /// Containers without a record after a reconciliation; then volumes, networks and directories after all are killed.
 pub(super) fn left(server: &Server, engine: &Api) -> Result<[f64; 4]> {
+    let stock = Stock::of(engine)?;
     let mut done = 0;
     for round in 1..=KILLS {
         let mut desk = Desk::open(server, engine)?;
@@ -32,24 +33,17 @@ pub(super) fn left(server: &Server, engine: &Api) -> Result<[f64; 4]> {
     let known: Vec<String> =
         listed.as_array().into_iter().flatten().map(|it| text(&it["id"])).collect::<Result<_>>()?;
     let unknown = |it: &&Value| !known.iter().any(|id| it["Labels"]["windlass.id"] == id.as_str());
-    let there = labelled(engine, "containers/json?all=1&", &label)?;
+    let there = labelled(engine, &label)?;
     let orphans = there.iter().filter(unknown).count();
     known.iter().try_for_each(|id| desk.kill(id))?;
     desk.call("garbage_collect", &json!({}))?;
-    let volumes = labelled(engine, "volumes?", &label)?.len();
-    let networks = labelled(engine, "networks?", &label)?.len();
+    let [volumes, networks] = stock.added(engine)?;
     let state = server.state()?;
     let folders = ["workspaces", "workspaces/.staging", "containers"];
     let folders = folders.map(|name| folders_in(&state.join(name)));
-    let remaining = labelled(engine, "containers/json?all=1&", &label)?.len();
+    let remaining = labelled(engine, &label)?.len();
     let counts = [orphans + remaining, volumes, networks, folders.iter().sum::<usize>()];
     Ok(counts.map(|count| count as f64))
-}
-
-/// How many there are, without what all share: the folder in which workspaces are made, the supervisor's program.
-fn folders_in(path: &Path) -> usize {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")).count()
 }
 
 /// Spawns and kills, so many at a time, until so many are done in all. Gives the calls that are not answered: whether

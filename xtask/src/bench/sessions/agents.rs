@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    super::desk::{Desk, instance, labelled, parameters, text},
+    super::desk::{Desk, Stock, folders_in, instance, labelled, parameters, text},
     work::{self, Origins},
 };
 use crate::{api::Api, serve::Server};
@@ -29,7 +29,7 @@ const TASK: &str = "AWAIT go\nWRITE made.txt it works\nSAY done";
 /// Tasks that finished, and the seconds from the first session to the last end; then what is left of all that the server ever
 /// made after its teardown: containers, workspaces, networks, volumes.
 pub(super) fn at_once(server: &Server, engine: &Api, origins: &Origins) -> Result<[f64; 6]> {
-    let begin = Instant::now();
+    let (begin, stock) = (Instant::now(), Stock::of(engine)?);
     let mut desk = Desk::open(server, engine)?;
     let sessions = started(&mut desk, origins)?;
     let tasks = sessions.iter().map(|it| json!({"session_id": it, "task_description": TASK}));
@@ -54,7 +54,7 @@ pub(super) fn at_once(server: &Server, engine: &Api, origins: &Origins) -> Resul
     drop(desk);
     let mut desk = Desk::open(server, engine)?;
     let answers = each(&mut desk, "teardown", torn)?;
-    let left = left(server, engine, &answers)?.map(|count| count as f64);
+    let left = left(server, engine, &stock, &answers)?.map(|count| count as f64);
     let [containers, workspaces, networks, volumes] = left;
     Ok([finished as f64, took, containers, workspaces, networks, volumes])
 }
@@ -91,17 +91,21 @@ fn outcome(desk: &mut Desk, session: &str) -> Result<String> {
     }
 }
 
-/// What is there besides the archives that these answers name.
-fn left(server: &Server, engine: &Api, answers: &[Value]) -> Result<[usize; 4]> {
+/// What is there besides the archives that these answers name: containers and their folders, workspaces and what was half made of
+/// them, and the networks and volumes that have come since.
+fn left(server: &Server, engine: &Api, stock: &Stock, answers: &[Value]) -> Result<[usize; 4]> {
     let label = format!("windlass.instance={}", instance(server)?);
-    let count = |what| anyhow::Ok(labelled(engine, what, &label)?.len());
     let archives: BTreeSet<_> = answers.iter().filter_map(archive).collect();
-    let folders = fs::read_dir(server.state()?.join("workspaces"))?;
+    let state = server.state()?;
+    let folders = fs::read_dir(state.join("workspaces"))?;
     let names = folders.map(|folder| Ok(folder?.file_name().to_string_lossy().into_owned()));
     let mut names = names.collect::<Result<Vec<_>>>()?;
     // What begins with a dot is the host's own.
     names.retain(|name| !name.starts_with('.') && !archives.contains(name.as_str()));
-    Ok([count("containers/json?all=1&")?, names.len(), count("networks?")?, count("volumes?")?])
+    let half_made = folders_in(&state.join("workspaces/.staging"));
+    let containers = labelled(engine, &label)?.len() + folders_in(&state.join("containers"));
+    let [volumes, networks] = stock.added(engine)?;
+    Ok([containers, names.len() + half_made, networks, volumes])
 }
 
 /// The workspace of an archive, such as in `workspace://w_1/name.tar.gz`.
