@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::records::status;
 use crate::support::{
@@ -109,7 +109,7 @@ fn defect_19_nothing_is_leaked_and_a_persistent_workspace_survives_the_kill() {
     let Some(mut bench) = Bench::new() else { return };
     let volumes = |bench: &Bench| {
         let all = bench.engine.get("/volumes").unwrap()["Volumes"].clone();
-        let ours = |it: &&serde_json::Value| it.to_string().contains(&bench.instance());
+        let ours = |it: &&Value| it.to_string().contains(&bench.instance());
         all.as_array().into_iter().flatten().filter(ours).count()
     };
     let id = bench.spawn_with(json!({"persistent": true}));
@@ -141,7 +141,7 @@ fn a_container_that_was_stopped_from_outside_starts_again_when_it_is_used() {
     let id = bench.spawn();
     bench.run(&id, "echo here > /workspace/file");
     let name = text(&bench.inspect(&id)["Id"]);
-    bench.engine.post(&format!("/containers/{name}/stop?t=0"), &json!({})).unwrap();
+    bench.engine.post(&format!("/containers/{name}/stop?t=0"), &Value::Null).unwrap();
     assert_eq!(bench.run(&id, "cat /workspace/file").stdout, "here\n");
 }
 
@@ -189,7 +189,7 @@ fn a_container_that_ends_by_itself_is_noticed() {
     let exec = bench.begin(&id, "echo up; sleep 600");
     bench.printed(&exec, "up");
     let name = text(&bench.inspect(&id)["Id"]);
-    bench.engine.post(&format!("/containers/{name}/kill?signal=KILL"), &json!({})).unwrap();
+    bench.engine.post(&format!("/containers/{name}/kill?signal=KILL"), &Value::Null).unwrap();
     // Nobody has to ask for it: whoever waits for the process hears that it is lost.
     let ran = bench.end(&exec);
     assert_eq!((ran.stdout.as_str(), ran.code), ("up\n", -1), "{ran:?}");

@@ -50,9 +50,10 @@ impl Api {
         parse(&self.post_for_bytes(path, body)?)
     }
 
-    /// The same where no JSON comes out, but the output of an exec.
+    /// The same where no JSON comes out, but the output of an exec. Null is no body: an engine that reads none resets a
+    /// connection on which one is left.
     pub(crate) fn post_for_bytes(&self, path: &str, body: &Value) -> Result<Vec<u8>> {
-        let body = body.to_string();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         self.send("POST", path, JSON, body.as_bytes(), body.len() as u64)
     }
 

@@ -1,7 +1,12 @@
 //! The one connection of a supervisor on which it takes orders.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
+};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{io::AsyncWriteExt as _, net::UnixStream, sync::mpsc};
 use windlass_supervisor::protocol::{Event, Order, VERSION};
 
@@ -13,6 +18,29 @@ use super::{
     room::{Presence, Room},
 };
 
+/// The way to give orders, and the connection that they take.
+pub(super) struct Control {
+    orders: mpsc::UnboundedSender<Vec<u8>>,
+    line: OwnedFd,
+}
+
+impl Control {
+    pub(super) fn send(&self, order: Vec<u8>) -> bool {
+        self.orders.send(order).is_ok()
+    }
+
+    /// Whether there is nobody at its other end any more. The system knows before whoever waits on it has been told.
+    pub(super) fn has_hung_up(&self) -> bool {
+        let mut line = [PollFd::new(&self.line, PollFlags::RDHUP)];
+        let polled = poll(&mut line, Some(&Timespec::default()));
+        polled.is_ok_and(|_| line[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP))
+    }
+
+    fn leads_to(&self, orders: &mpsc::UnboundedSender<Vec<u8>>) -> bool {
+        self.orders.same_channel(orders)
+    }
+}
+
 /// Serves it until it breaks off, or another one takes its place.
 pub(super) async fn attend(
     shared: &Arc<Shared>,
@@ -21,6 +49,7 @@ pub(super) async fn attend(
     version: u32,
     processes: &[String],
 ) -> io::Result<()> {
+    let line = stream.as_fd().try_clone_to_owned()?;
     let (hearing, mut speaking) = stream.into_split();
     let welcome = Order::Welcome { version: VERSION };
     speaking.write_all(&frames::message(&welcome)?).await?;
@@ -30,7 +59,7 @@ pub(super) async fn attend(
     }
     let (sender, mut orders) = mpsc::unbounded_channel();
     let mine = sender.clone();
-    *locked(&room.control) = Some(sender);
+    *locked(&room.control) = Some(Control { orders: sender, line });
     shared.listen(room);
     shared.compare(room, processes).await;
     room.presence.send_replace(Presence::There);
@@ -46,7 +75,7 @@ pub(super) async fn attend(
         () = replaced(room, &mine) => return Ok(()),
     };
     let mut control = locked(&room.control);
-    if control.as_ref().is_some_and(|control| control.same_channel(&mine)) {
+    if control.as_ref().is_some_and(|control| control.leads_to(&mine)) {
         *control = None;
         room.presence.send_replace(Presence::Awaited);
         // Nobody may be listening.
@@ -77,7 +106,7 @@ async fn hear<S: tokio::io::AsyncRead + Unpin>(
 async fn replaced(room: &Room, mine: &mpsc::UnboundedSender<Vec<u8>>) {
     let mut presence = room.presence.subscribe();
     while presence.changed().await.is_ok() {
-        if !locked(&room.control).as_ref().is_some_and(|control| control.same_channel(mine)) {
+        if !locked(&room.control).as_ref().is_some_and(|control| control.leads_to(mine)) {
             return;
         }
     }

@@ -48,7 +48,7 @@ pub use process::{Carrier, Ending, How, Process, State};
 pub use tunnel::Tunnel;
 
 use folder::Program;
-use room::{Presence, Room};
+use room::Room;
 use table::Table;
 
 /// The records of processes.
@@ -192,8 +192,7 @@ impl Inside {
 
     /// Whether programs can run in the container at this moment.
     pub fn is_connected(&self, container: &str) -> bool {
-        let room = self.shared.room(container);
-        room.is_some_and(|room| *room.presence.borrow() == Presence::There)
+        self.shared.room(container).is_some_and(|room| room.is_connected())
     }
 
     /// The containers whose supervisors go away from now on.

@@ -13,13 +13,17 @@ use std::{
 
 use tokio::{
     net::{UnixListener, UnixStream},
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{Semaphore, oneshot, watch},
     task::AbortHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
 use windlass_supervisor::protocol::{Demand, Hello, Order, VERSION};
 
-use super::{Shared, Tunnel, control, egress, frames, locked, output};
+use super::{
+    Shared, Tunnel,
+    control::{self, Control},
+    egress, frames, locked, output,
+};
 use crate::error::{Result, limit, timeout as late, unavailable};
 
 /// How many connections may wait until it is known whom to trust, and how long.
@@ -37,7 +41,7 @@ pub(super) struct Room {
     /// The pid of the container's first process.
     trusted: watch::Sender<Option<u32>>,
     pub(super) presence: watch::Sender<Presence>,
-    pub(super) control: Mutex<Option<mpsc::UnboundedSender<Vec<u8>>>>,
+    pub(super) control: Mutex<Option<Control>>,
     pub(super) tickets: Mutex<HashMap<u64, Ticket>>,
     next: AtomicU64,
     pub(super) tunnels: Arc<Semaphore>,
@@ -84,6 +88,9 @@ impl Room {
     }
 
     pub(super) fn trust(&self, pid: u32) {
+        if self.trusted.borrow().is_some_and(|trusted| trusted != pid) {
+            self.distrust();
+        }
         self.trusted.send_if_modified(|trusted| trusted.replace(pid) != Some(pid));
     }
 
@@ -98,6 +105,12 @@ impl Room {
         if let Some(listening) = self.listening.lock().await.take() {
             listening.abort();
         }
+    }
+
+    /// Whether the supervisor takes orders at this moment.
+    pub(super) fn is_connected(&self) -> bool {
+        *self.presence.borrow() == Presence::There
+            && locked(&self.control).as_ref().is_some_and(|control| !control.has_hung_up())
     }
 
     pub(super) async fn ready(&self, within: Duration) -> Result<()> {
@@ -116,7 +129,7 @@ impl Room {
     /// Gives an order. Without a supervisor it is dropped, and whoever needs it gives it again.
     pub(super) fn send(&self, order: &Order) -> bool {
         match (frames::message(order), &*locked(&self.control)) {
-            (Ok(frame), Some(control)) => control.send(frame).is_ok(),
+            (Ok(frame), Some(control)) => control.send(frame),
             _ => false,
         }
     }

@@ -1,13 +1,16 @@
 //! Processes from their start to their end, and across the end of the host.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Barrier},
+    time::Duration,
+};
 
 use windlass_supervisor::protocol::{Demand, Order, Report};
 
 use super::played::{LONG, SECRET, State, ended, named, play, wanted};
 use crate::{
     error::Failure,
-    inside::{Carrier, Ending, How, Inside, State as Phase},
+    inside::{Carrier, Ending, How, Inside, State as Phase, WORKERS},
 };
 
 fn how(inside: &Inside, id: &str) -> String {
@@ -268,4 +271,22 @@ async fn what_has_ended_holds_no_file_open() {
     assert_eq!(open(), 0);
     assert_eq!(inside.forget_before(u64::MAX).await.unwrap(), 8);
     assert_eq!(std::fs::read_dir(state.path("results")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_supervisor_that_is_gone_is_no_connection_though_nobody_has_heard_of_it_yet() {
+    let state = State::new();
+    let (inside, control) = state.furnished().await;
+    assert!(inside.is_connected("c_1"));
+    // The threads that would hear of it have something else to do.
+    let (busy, free) = (Arc::new(Barrier::new(WORKERS + 1)), Arc::new(Barrier::new(WORKERS + 1)));
+    for _ in 0..WORKERS {
+        let (busy, free) = (busy.clone(), free.clone());
+        inside.spawn(async move { (busy.wait(), free.wait()) });
+    }
+    busy.wait();
+    drop(control);
+    let connected = inside.is_connected("c_1");
+    free.wait();
+    assert!(!connected);
 }
