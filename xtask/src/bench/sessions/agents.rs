@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs, iter,
+    path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -102,10 +103,22 @@ fn left(server: &Server, engine: &Api, stock: &Stock, answers: &[Value]) -> Resu
     let mut names = names.collect::<Result<Vec<_>>>()?;
     // What begins with a dot is the host's own.
     names.retain(|name| !name.starts_with('.') && !archives.contains(name.as_str()));
-    let half_made = folders_in(&state.join("workspaces/.staging"));
+    let half_made = still_half_made(&state.join("workspaces/.staging"));
     let containers = labelled(engine, &label)?.len() + folders_in(&state.join("containers"));
     let [volumes, networks] = stock.added(engine)?;
     Ok([containers, names.len() + half_made, networks, volumes])
+}
+
+/// How much of what the killed host left half made or half deleted is there when the next one has had time to delete it.
+fn still_half_made(folder: &Path) -> usize {
+    let begin = Instant::now();
+    loop {
+        let count = folders_in(folder);
+        if count == 0 || begin.elapsed() > PATIENCE {
+            return count;
+        }
+        sleep(LOOK_EVERY);
+    }
 }
 
 /// The workspace of an archive, such as in `workspace://w_1/name.tar.gz`.
