@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     super::figures::quantile,
@@ -44,7 +44,8 @@ pub(super) fn warm(desk: &mut Desk) -> Result<f64> {
     let mut times = Vec::new();
     for claimed in 0..CLAIMS {
         let start = Instant::now();
-        while labelled(desk.engine, &label)?.len() <= claimed {
+        let running = |it: &&Value| it["State"] == "running";
+        while labelled(desk.engine, &label)?.iter().filter(running).count() <= claimed {
             ensure!(start.elapsed() < FILL_LIMIT, "no container waits");
             sleep(LOOK_EVERY);
         }
