@@ -22,6 +22,8 @@ pub enum Stop {
     Failed(Error),
     /// The client has to be asked first.
     Ask(Questions),
+    /// It goes on as the job of this id, whose result will be the tool's.
+    Job(String),
 }
 
 /// Questions to the client, and what to remember until the answers come.
@@ -39,6 +41,11 @@ pub struct Form {
 impl Call {
     pub(crate) fn new(config: String, client: Abilities, answers: Option<Answers>) -> Self {
         Self { config, client: Some(client), answers }
+    }
+
+    /// Nobody is on the other end of a job.
+    pub(crate) fn of_job(config: String, answers: Option<Answers>) -> Self {
+        Self { config, client: None, answers }
     }
 
     /// The plugin's configuration.

@@ -37,6 +37,7 @@ pub mod error;
 pub mod http;
 pub mod workspaces;
 pub mod containers;
+pub mod jobs;
 pub mod port;
 pub mod processes;
 pub mod prompt;
@@ -68,6 +69,7 @@ pub use bindings::{
 pub use call::{Call, Form, Questions, Stop};
 pub use content::Content;
 pub use error::Error;
+pub use jobs::{Job, Run};
 pub use prompt::{Message, Prompt};
 pub use resource::{NoResources, Resources};
 pub use tool::Tool;
@@ -80,8 +82,9 @@ pub mod private {
     pub use crate::{
         bindings::{
             export,
-            exports::windlass::plugin::{prompts, resources, tools},
+            exports::windlass::plugin::{prompts, resources, tools, work},
         },
+        jobs::{run as run_job, stopped as stopped_job},
         plugin::config_schema,
         prompt::{complete, describe as describe_prompt, get},
         tool::{describe as describe_tool, run},

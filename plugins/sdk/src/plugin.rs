@@ -22,6 +22,7 @@ macro_rules! tools {
 ///     tools: [Clone, Run],
 ///     prompts: [Review],
 ///     resources: Notes,
+///     jobs: [Build],
 /// }
 /// ```
 #[macro_export]
@@ -33,6 +34,7 @@ macro_rules! plugin {
         tools: [$($tool:ty),* $(,)?]
         $(, prompts: [$($prompt:ty),* $(,)?])?
         $(, resources: $resources:ty)?
+        $(, jobs: [$($job:ty),* $(,)?])?
         $(,)?
     ) => {
         struct Plugin;
@@ -89,6 +91,24 @@ macro_rules! plugin {
                 })*)?
                 let _ = (argument, typed, others);
                 Err($crate::Error::not_found(format!("no prompt `{prompt}`")))
+            }
+        }
+
+        impl $crate::private::work::Guest for Plugin {
+            fn run(
+                job: $crate::private::work::Job,
+            ) -> Result<$crate::private::work::Outcome, $crate::types::Error> {
+                $($(if job.kind == <$job as $crate::Job>::KIND {
+                    return $crate::private::run_job::<$job>(job);
+                })*)?
+                Err($crate::Error::not_found(format!("no job of kind `{}`", job.kind)))
+            }
+
+            fn stopped(job: $crate::private::work::Job) -> Result<(), $crate::types::Error> {
+                $($(if job.kind == <$job as $crate::Job>::KIND {
+                    return $crate::private::stopped_job::<$job>(job);
+                })*)?
+                Err($crate::Error::not_found(format!("no job of kind `{}`", job.kind)))
             }
         }
 

@@ -8,6 +8,7 @@ use crate::{
     Call, Content, Error, Result, Stop,
     private::prompts::{Argument, Outcome, Prompt as Description, Request, Role},
     schema,
+    types::Code,
 };
 
 pub use crate::private::prompts::Message;
@@ -70,6 +71,9 @@ pub fn get<T: Prompt>(request: Request) -> Result<Outcome, Error> {
         Ok(messages) => Ok(Outcome::Done(messages)),
         Err(Stop::Ask(questions)) => Ok(Outcome::Ask(questions.into_inner())),
         Err(Stop::Failed(error)) => Err(error),
+        Err(Stop::Job(id)) => {
+            Err(Error::new(Code::Other, format!("a prompt cannot come to the job `{id}`")))
+        }
     }
 }
 

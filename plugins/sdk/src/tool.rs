@@ -104,6 +104,7 @@ pub fn run<T: Tool>(request: Request) -> Result<Outcome, Error> {
     match tool.run(&call) {
         Ok(output) => output.into_done().map(Outcome::Done),
         Err(Stop::Ask(questions)) => Ok(Outcome::Ask(questions.into_inner())),
+        Err(Stop::Job(id)) => Ok(Outcome::Job(id)),
         Err(Stop::Failed(error)) => Err(error),
     }
 }
