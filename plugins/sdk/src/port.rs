@@ -4,12 +4,18 @@
 //! wait has an end.
 
 mod answer;
+mod stream;
 
 use serde::Serialize;
 
-use crate::{Error, clock, containers::Container, types::Code};
+use crate::{
+    Error, clock,
+    containers::{Connection, Container},
+    types::Code,
+};
 
 pub use answer::Answer;
+pub use stream::Stream;
 
 /// How much is read at a time.
 const PORTION: u32 = 64 << 10;
@@ -94,7 +100,24 @@ impl Request<'_> {
 
     /// Sends it, and reads the answer to its end.
     pub fn send(self) -> Result<Answer, Error> {
-        let end = clock::now() + u64::from(self.patience_ms);
+        let (end, most) = (self.end(), self.most);
+        let connection = self.dispatch(end)?;
+        answer::read(|| portion(&connection, end), most)
+    }
+
+    /// Sends it, and reads the head of the answer. The body is read as it comes.
+    pub fn stream(self) -> Result<Stream, Error> {
+        let end = self.end();
+        let connection = self.dispatch(end)?;
+        let (head, extent, held) = answer::read_head(|| portion(&connection, end))?;
+        Ok(Stream::new(connection, head, &extent, held))
+    }
+
+    fn end(&self) -> u64 {
+        clock::now() + u64::from(self.patience_ms)
+    }
+
+    fn dispatch(self, end: u64) -> Result<Connection, Error> {
         let connection = self.port.container.connect(self.port.number)?;
         connection.patience(left(end)?);
         let length = self.body.len();
@@ -103,12 +126,14 @@ impl Request<'_> {
                 .into_bytes();
         bytes.extend(self.body);
         connection.write(&bytes)?;
-        let read = || {
-            connection.patience(left(end)?);
-            connection.read(PORTION)
-        };
-        answer::read(read, self.most)
+        Ok(connection)
     }
+}
+
+/// What comes next, as long as there is time for it.
+fn portion(connection: &Connection, end: u64) -> Result<Option<Vec<u8>>, Error> {
+    connection.patience(left(end)?);
+    connection.read(PORTION)
 }
 
 /// How long there still is. A server that sends a byte now and then gets no more.

@@ -22,7 +22,7 @@ pub struct Answer {
 }
 
 /// Where the body ends.
-enum Extent {
+pub(super) enum Extent {
     Bytes(usize),
     Chunked,
     Close,
@@ -58,21 +58,22 @@ pub(super) fn read(
     most: usize,
 ) -> Result<Answer, Error> {
     let mut incoming = Incoming { read, held: Vec::new() };
-    let mut answer = incoming.head()?;
-    let mut interim = 0;
-    while (100..200).contains(&answer.status) {
-        interim += 1;
-        if answer.status == 101 || interim > MOST_INTERIM {
-            return Err(nonsense(format!("status {} leads nowhere", answer.status)));
-        }
-        answer = incoming.head()?;
-    }
-    answer.body = match extent(&answer)? {
+    let (mut answer, extent) = incoming.begin()?;
+    answer.body = match extent {
         Extent::Bytes(length) => incoming.counted(length, most)?,
         Extent::Chunked => incoming.chunked(most)?,
         Extent::Close => incoming.rest(most)?,
     };
     Ok(answer)
+}
+
+/// Reads the head of an answer. Gives where its body ends, and what has come of that already.
+pub(super) fn read_head(
+    read: impl FnMut() -> Result<Option<Vec<u8>>, Error>,
+) -> Result<(Answer, Extent, Vec<u8>), Error> {
+    let mut incoming = Incoming { read, held: Vec::new() };
+    let (answer, extent) = incoming.begin()?;
+    Ok((answer, extent, incoming.held))
 }
 
 fn extent(answer: &Answer) -> Result<Extent, Error> {
@@ -106,6 +107,21 @@ impl<R: FnMut() -> Result<Option<Vec<u8>>, Error>> Incoming<R> {
 
     fn need(&mut self) -> Result<(), Error> {
         if self.more()? { Ok(()) } else { Err(nonsense("it ends in the middle")) }
+    }
+
+    /// The head of the answer that counts.
+    fn begin(&mut self) -> Result<(Answer, Extent), Error> {
+        let mut answer = self.head()?;
+        let mut interim = 0;
+        while (100..200).contains(&answer.status) {
+            interim += 1;
+            if answer.status == 101 || interim > MOST_INTERIM {
+                return Err(nonsense(format!("status {} leads nowhere", answer.status)));
+            }
+            answer = self.head()?;
+        }
+        let extent = extent(&answer)?;
+        Ok((answer, extent))
     }
 
     fn head(&mut self) -> Result<Answer, Error> {
@@ -171,12 +187,20 @@ impl<R: FnMut() -> Result<Option<Vec<u8>>, Error>> Incoming<R> {
     /// How long the line before a chunk is, and the chunk.
     fn chunk_head(&mut self) -> Result<(usize, u64), Error> {
         loop {
-            match httparse::parse_chunk_size(&self.held) {
-                Ok(httparse::Status::Complete(found)) => return Ok(found),
-                Ok(httparse::Status::Partial) if self.held.len() <= LONGEST_LINE => self.need()?,
-                _ => return Err(nonsense("a chunk has no length")),
+            match chunk_size(&self.held)? {
+                Some(found) => return Ok(found),
+                None => self.need()?,
             }
         }
+    }
+}
+
+/// How long the line before a chunk is, and the chunk. None: the line is not whole.
+pub(super) fn chunk_size(held: &[u8]) -> Result<Option<(usize, u64)>, Error> {
+    match httparse::parse_chunk_size(held) {
+        Ok(httparse::Status::Complete(found)) => Ok(Some(found)),
+        Ok(httparse::Status::Partial) if held.len() <= LONGEST_LINE => Ok(None),
+        _ => Err(nonsense("a chunk has no length")),
     }
 }
 
@@ -187,7 +211,7 @@ fn check_size(size: usize, most: usize) -> Result<(), Error> {
     Err(nonsense(format!("a body of {size} bytes or more is longer than the {most} that are read")))
 }
 
-fn nonsense(why: impl std::fmt::Display) -> Error {
+pub(super) fn nonsense(why: impl std::fmt::Display) -> Error {
     Error::unavailable(format!("the server in the container answers what cannot be read: {why}"))
 }
 
