@@ -8,6 +8,7 @@ pub mod registry;
 pub mod plugin;
 pub mod capability;
 pub mod policy;
+pub mod jobs;
 pub mod life;
 pub mod docker;
 pub mod inside;

@@ -16,6 +16,10 @@ impl Host for CallState {
 impl CallState {
     /// Writes a line as long as the call's allowance lasts.
     pub(super) fn write_line(&mut self, level: Level, message: String) {
+        if self.job.is_some() {
+            // A job's log is bounded by itself.
+            return self.observer.log(level, message);
+        }
         match self.meter.log(message.len()) {
             LogAllowance::Within => self.pass_on(level, message),
             LogAllowance::JustUsedUp => {

@@ -7,6 +7,7 @@ mod changes;
 mod clock;
 mod containers;
 mod http;
+mod jobs;
 mod log;
 mod metrics;
 mod processes;
@@ -25,8 +26,9 @@ use crate::{
     database::Database,
     disk::Disk,
     error::Failure,
+    jobs::Jobs,
     life::Life,
-    plugin::{Meter, Observer},
+    plugin::{Meter, Observer, Running},
     policy::Policy,
     web::Web,
 };
@@ -50,7 +52,7 @@ pub mod bindings {
 }
 
 pub use bindings::{
-    exports::windlass::plugin::{prompts, resources, tools},
+    exports::windlass::plugin::{prompts, resources, tools, work},
     windlass::plugin::{log::Level, types},
 };
 pub use containers::Container;
@@ -72,6 +74,10 @@ pub struct CallState {
     pub meter: Meter,
     /// Who hears of the call's progress, log lines and changes.
     pub observer: Arc<dyn Observer>,
+    /// The job whose run this is.
+    pub job: Option<Arc<str>>,
+    /// Keeps the clock going while the guest computes.
+    pub running: Running,
     /// Only for components whose language needs it.
     pub wasi: Option<Box<Wasi>>,
 }
@@ -82,20 +88,21 @@ pub struct Doors {
     pub database: Database,
     pub disk: Disk,
     pub life: Life,
+    pub jobs: Jobs,
 }
 
 impl Doors {
     /// For those who may not reach anything.
     pub fn nowhere() -> Self {
         let database = Database::nowhere();
-        Self { database, disk: Disk::nowhere(), life: Life::default() }
+        Self { database, disk: Disk::nowhere(), life: Life::default(), jobs: Jobs::default() }
     }
 }
 
 /// Links the capabilities that the grants name, and no other.
 pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasmtime::Result<()> {
     use bindings::windlass::plugin::{
-        changes, clock, containers, http, log, metrics, processes, progress, random, store,
+        changes, clock, containers, http, jobs, log, metrics, processes, progress, random, store,
         workspaces,
     };
 
@@ -119,6 +126,9 @@ pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasm
         containers::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
         processes::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     }
+    if grants.jobs {
+        jobs::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+    }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(linker)?;
     }
@@ -131,6 +141,7 @@ pub fn grant_for(interface: &str) -> Option<&'static str> {
         "store" => Some("store = true"),
         "workspaces" => Some("workspaces = \"own\""),
         "containers" | "processes" => Some("containers = {}"),
+        "jobs" => Some("jobs = true"),
         "http" => Some("http = [\"https://…\"]"),
         _ => None,
     }
@@ -153,6 +164,7 @@ pub fn writes(interface: &str, function: &str) -> bool {
             function,
             "[static]process.start" | "[method]process.signal" | "[method]process.cancel"
         ),
+        "jobs" => matches!(function, "submit" | "cancel"),
         "workspaces" => workspaces::WRITING.contains(&function),
         _ => false,
     }

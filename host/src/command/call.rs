@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal as _},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -16,9 +17,12 @@ use crate::{
     capability::{
         Level,
         tools::{Outcome, Output},
-        types::{Abilities, Answer, Answers, Body, Content, Error, Question, Questions},
+        types::{Abilities, Answer, Answers, Body, Code, Content, Error, Question, Questions},
     },
+    error::told,
+    jobs::State,
     plugin::{Change, Observer, Progress},
+    policy::{Approved, JobsOf, LOCAL},
     registry::{Object, OfferedTool, Registry},
 };
 
@@ -34,6 +38,9 @@ pub(super) struct Call {
     #[arg(long)]
     json: bool,
 }
+
+/// Who calls by hand waits for a job as long as it takes.
+const FOREVER: Duration = Duration::from_secs(u64::MAX / 1000);
 
 /// Shows progress to people.
 struct Shown(bool);
@@ -120,18 +127,48 @@ async fn converse(
     let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
     let abilities = if terminal { Abilities::FORMS } else { Abilities::empty() };
     let observer = Arc::new(Shown(io::stderr().is_terminal()));
+    let caller = Arc::from(LOCAL);
     let mut answers = None;
     loop {
-        let called =
-            registry.call(tool, arguments.to_owned(), abilities, answers, observer.clone());
+        let called = registry.call(
+            tool,
+            &caller,
+            arguments.to_owned(),
+            abilities,
+            answers,
+            observer.clone(),
+        );
         match called.await {
             Ok(Outcome::Done(output)) => return Ok(Ok(output)),
             Ok(Outcome::Ask(questions)) if terminal => answers = Some(ask(questions)?),
+            Ok(Outcome::Job(id)) => return Ok(outcome_of_job(registry, tool, &id, &caller).await),
             Ok(Outcome::Ask(_)) => {
                 bail!("the tool asks its user something, and there is no terminal to ask on")
             }
             Err(error) => return Ok(Err(error)),
         }
+    }
+}
+
+/// Waits for the job that a call came to: nobody else runs it while this command has the state directory.
+async fn outcome_of_job(
+    registry: &Registry,
+    tool: &OfferedTool,
+    id: &str,
+    caller: &Arc<str>,
+) -> Result<Output, Error> {
+    let answered = |failure| Error::new(Code::Other, format!("{:#}", told(failure)));
+    let board = registry.doors().jobs.board().await.map_err(answered)?;
+    let of = Approved::<JobsOf>::of_caller(caller);
+    board.name_tool(&of, id, &tool.name).await.map_err(answered)?;
+    let record = board.wait(&of, id, FOREVER).await.map_err(answered)?;
+    match (record.state, record.failure) {
+        (State::Completed, _) => {
+            let result = board.result(&of, id).await.map_err(answered)?;
+            tool.output_of(result.unwrap_or_else(|| "null".to_owned()))
+        }
+        (State::Failed, Some(failed)) => Err(failed.error()),
+        (state, _) => Err(Error::new(Code::Failed, format!("the job `{id}` is {}", state.name()))),
     }
 }
 

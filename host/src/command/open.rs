@@ -99,14 +99,17 @@ impl Opening {
         Ok(registry)
     }
 
-    /// Lets the plugins have containers, if nobody else has the state directory.
+    /// Lets the plugins have containers and jobs, if nobody else has the state directory.
     pub fn begin_life(
         &self,
-        registry: &Registry,
+        registry: &Arc<Registry>,
         at_once: bool,
         claim: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static,
     ) -> anyhow::Result<()> {
+        let claim: Arc<dyn Fn() -> anyhow::Result<()> + Send + Sync> = Arc::new(claim);
         let doors = registry.doors();
+        let folder = self.state.directory()?.join("jobs");
+        registry.begin_jobs(folder, !at_once, claim.clone());
         doors.life.begin(life::Places {
             state: self.state.directory()?,
             database: doors.database.clone(),
@@ -114,18 +117,20 @@ impl Opening {
             owners: registry.owners().clone(),
             config: registry.config().containers.clone(),
             at_once,
-            claim: Box::new(claim),
+            claim: Box::new(move || claim()),
         });
         Ok(())
     }
 
     /// The same for a command that ends soon: it has them as long as it lasts.
-    pub fn begin_short_life(&self, registry: &Registry) -> anyhow::Result<()> {
+    pub fn begin_short_life(&self, registry: &Arc<Registry>) -> anyhow::Result<()> {
         let state = self.state.clone();
         let claimed = Mutex::new(None);
         self.begin_life(registry, true, move || {
-            let claim = state.claim()?;
-            *claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
+            let mut claimed = claimed.lock().unwrap_or_else(PoisonError::into_inner);
+            if claimed.is_none() {
+                *claimed = Some(state.claim()?);
+            }
             Ok(())
         })
     }

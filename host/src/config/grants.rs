@@ -20,6 +20,9 @@ pub struct Grants {
     /// Programs in containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub containers: Option<ContainersGrant>,
+    /// Work that outlives a call.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub jobs: bool,
 }
 
 impl Grants {
@@ -32,6 +35,7 @@ impl Grants {
             http: vec![everywhere],
             workspaces: Some(WorkspacesGrant::Shared),
             containers: Some(ContainersGrant::default()),
+            jobs: true,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Only data: [`crate::policy`] decides with it. Every table is closed: a key that nobody reads is an error.
 
 mod grants;
+mod jobs;
 mod containers;
 mod mounts;
 mod read;
@@ -23,6 +24,7 @@ pub use containers::{
     ContainersConfig, ContainersGrant, Count, EgressGrant, Power, WorkspacesGrant,
 };
 pub use grants::{Grants, HttpGrant};
+pub use jobs::JobsConfig;
 pub use mounts::{Group, Mount};
 pub use read::{from_text, parse};
 
@@ -33,6 +35,7 @@ pub struct Config {
     pub http: HttpConfig,
     pub limits: Limits,
     pub containers: ContainersConfig,
+    pub jobs: JobsConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
 }
 
@@ -142,6 +145,12 @@ pub struct Limits {
     pub host_calls: u64,
     /// How many of its calls may run at once.
     pub concurrent_calls: usize,
+    /// How many of its jobs may run at once.
+    pub concurrent_jobs: usize,
+    /// How long one of its jobs may take, from its first start, in seconds.
+    pub job_seconds: u64,
+    /// Memory of one run of a job, in MiB. Absent: that of a call.
+    pub job_memory_mib: Option<usize>,
     /// After how many crashes in a row it is taken out of service.
     pub crashes: u32,
     /// How long it then stays out of service, in seconds.
@@ -158,6 +167,9 @@ impl Default for Limits {
             log_kib: 64,
             host_calls: 100_000,
             concurrent_calls: 64,
+            concurrent_jobs: 32,
+            job_seconds: 6 * 60 * 60,
+            job_memory_mib: None,
             crashes: 5,
             quarantine_seconds: 60,
         }
@@ -175,6 +187,9 @@ pub struct LimitChanges {
     pub log_kib: Option<usize>,
     pub host_calls: Option<u64>,
     pub concurrent_calls: Option<usize>,
+    pub concurrent_jobs: Option<usize>,
+    pub job_seconds: Option<u64>,
+    pub job_memory_mib: Option<usize>,
     pub crashes: Option<u32>,
     pub quarantine_seconds: Option<u64>,
 }
@@ -191,27 +206,42 @@ impl Limits {
             log_kib: changes.log_kib.unwrap_or(self.log_kib),
             host_calls: changes.host_calls.unwrap_or(self.host_calls),
             concurrent_calls: changes.concurrent_calls.unwrap_or(self.concurrent_calls),
+            concurrent_jobs: changes.concurrent_jobs.unwrap_or(self.concurrent_jobs),
+            job_seconds: changes.job_seconds.unwrap_or(self.job_seconds),
+            job_memory_mib: changes.job_memory_mib.or(self.job_memory_mib),
             crashes: changes.crashes.unwrap_or(self.crashes),
             quarantine_seconds: changes.quarantine_seconds.unwrap_or(self.quarantine_seconds),
         }
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            (1..=LARGEST_MEMORY).contains(&self.memory_mib),
-            "memory_mib: {} is none that a component can have; 1 to {LARGEST_MEMORY} are",
-            self.memory_mib
-        );
+        let memory =
+            [("memory_mib", self.memory_mib), ("job_memory_mib", self.of_job().memory_mib)];
+        for (key, mib) in memory {
+            ensure!(
+                (1..=LARGEST_MEMORY).contains(&mib),
+                "{key}: {mib} is none that a component can have; 1 to {LARGEST_MEMORY} are"
+            );
+        }
         for (key, value) in [
             ("slice_ms", self.slice_ms),
             ("deadline_seconds", self.deadline_seconds),
             ("output_mib", self.output_mib as u64),
             ("host_calls", self.host_calls),
             ("concurrent_calls", self.concurrent_calls as u64),
+            ("concurrent_jobs", self.concurrent_jobs as u64),
+            ("job_seconds", self.job_seconds),
         ] {
             ensure!(value > 0, "{key}: 0 lets nothing happen");
         }
         Ok(())
+    }
+
+    /// What holds for a run of a job: it may call the host as often as it likes, for hours.
+    #[must_use]
+    pub fn of_job(&self) -> Self {
+        let memory_mib = self.job_memory_mib.unwrap_or(self.memory_mib);
+        Self { memory_mib, host_calls: u64::MAX, ..*self }
     }
 
     pub fn memory(&self) -> usize {
@@ -256,6 +286,8 @@ impl Config {
     /// A limit of nothing is no limit that anybody means.
     fn check(&self) -> anyhow::Result<()> {
         ensure!(self.server.concurrent_calls > 0, "server.concurrent_calls: 0 lets no call in");
+        ensure!(self.jobs.concurrent > 0, "jobs.concurrent: 0 lets no job run");
+        ensure!(self.jobs.waiting > 0, "jobs.waiting: 0 lets no job be submitted");
         ensure!(
             self.http.path.starts_with('/') && !self.http.path.contains(['?', '#', ' ']),
             "http.path: `{}` is no path such as `/mcp`",
@@ -277,9 +309,10 @@ impl Config {
         })
     }
 
-    /// The most memory that any plugin may take for one call.
+    /// The most memory that any plugin may take for one call, or one run of a job.
     pub fn largest_memory(&self) -> usize {
-        let each = self.plugins.values().map(|plugin| self.limits.with(plugin.limits).memory());
-        each.max().unwrap_or(0).max(self.limits.memory())
+        let each = self.plugins.values().map(|plugin| self.limits.with(plugin.limits));
+        let each = each.chain([self.limits]);
+        each.map(|it| it.memory().max(it.of_job().memory())).max().unwrap_or(0)
     }
 }

@@ -1,6 +1,7 @@
 //! The documents of all plugins, in one SQLite file. Decides nothing: see `policy`.
 
 mod records;
+mod jobs;
 
 use std::{
     fmt,
@@ -18,10 +19,12 @@ use crate::{
     private,
 };
 
+pub use jobs::{JobQuery, JobRow};
 pub use records::Kind;
 
 /// Each step takes the file from one version to the next.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("records.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema.sql"), include_str!("records.sql"), include_str!("jobs.sql")];
 
 /// How long one process waits while another one writes.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -6,10 +6,13 @@ use futures_util::FutureExt as _;
 use tokio::time::timeout;
 use wasmtime::{CallHook, Store, UpdateDeadline, component::ResourceTable};
 
-use super::{Entry, Meter, Observer, Plugin, Promise, engine::Running, meter::TooManyHostCalls};
-use crate::capability::{
-    CallState,
-    types::{Code, Error},
+use super::{Entry, Meter, Observer, Occasion, Plugin, engine::Running, meter::TooManyHostCalls};
+use crate::{
+    capability::{
+        CallState,
+        types::{Code, Error},
+    },
+    config::Limits,
 };
 
 /// The most that a guest may hand over at once, whatever for.
@@ -27,19 +30,19 @@ impl Plugin {
     pub async fn enter<E: Entry>(
         self: &Arc<Self>,
         entry: E,
-        promise: Promise<'_>,
+        occasion: Occasion<'_>,
         observer: Arc<dyn Observer>,
     ) -> Result<E::Exit, Error> {
         if let Some(remaining) = self.quarantine.remaining() {
             return Err(self.out_of_service(remaining.as_secs() + 1));
         }
         let _place = self.place()?;
-        let running = self.engine.start_call();
-        let store = self.store(promise, observer);
+        let limits = self.limits();
+        let store = self.store(occasion, limits, self.engine.start_call(), observer);
         let computes = store.data().meter.computes();
-        let work = AssertUnwindSafe(run(self.clone(), running, store, entry)).catch_unwind();
+        let work = AssertUnwindSafe(run(self.clone(), store, entry)).catch_unwind();
         let lane = self.engine.slow_lane().run(&computes, work);
-        let stopped = match timeout(self.limits().deadline(), lane).await {
+        let stopped = match timeout(limits.deadline(), lane).await {
             Err(_) => Stopped::Deadline,
             Ok(None | Some(Err(_))) => Stopped::Panicked,
             Ok(Some(Ok(Err(stopped)))) => stopped,
@@ -48,31 +51,66 @@ impl Plugin {
                 return answer.and_then(|exit| self.within_output::<E>(exit));
             }
         };
-        Err(self.explain(&stopped))
+        Err(self.explain(&stopped, &limits, "memory_mib"))
     }
 
-    fn store(&self, promise: Promise<'_>, observer: Arc<dyn Observer>) -> Store<CallState> {
-        let policy = match promise {
+    /// The same for a job, which takes its time: it runs behind all calls, with limits of its own, and whoever waits for it decides
+    /// how long that may be. The inner result is the guest's own.
+    pub async fn work<E: Entry>(
+        self: &Arc<Self>,
+        entry: E,
+        occasion: Occasion<'_>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Result<E::Exit, Error>, Error> {
+        if let Some(remaining) = self.quarantine.remaining() {
+            return Err(self.out_of_service(remaining.as_secs() + 1));
+        }
+        let limits = self.limits().of_job();
+        let store = self.store(occasion, limits, self.engine.start_work(), observer);
+        let work = AssertUnwindSafe(run(self.clone(), store, entry)).catch_unwind();
+        let stopped = match self.engine.slow_lane().run_there(Box::pin(work)).await {
+            None | Some(Err(_)) => Stopped::Panicked,
+            Some(Ok(Err(stopped))) => stopped,
+            Some(Ok(Ok(answer))) => {
+                self.quarantine.forget_crashes();
+                return Ok(answer.and_then(|exit| self.within_output::<E>(exit)));
+            }
+        };
+        Err(self.explain(&stopped, &limits, "job_memory_mib"))
+    }
+
+    fn store(
+        &self,
+        occasion: Occasion<'_>,
+        limits: Limits,
+        running: Running,
+        observer: Arc<dyn Observer>,
+    ) -> Store<CallState> {
+        let mut policy = match occasion.promise {
             Some((tool, hints)) => self.policy.for_tool(tool, hints),
             None => self.policy.clone(),
         };
+        if let Some(caller) = occasion.caller {
+            policy = policy.for_caller(caller);
+        }
         let state = CallState {
             policy,
             doors: self.doors.clone(),
             web: self.web.clone(),
             counters: self.counters.clone(),
             table: ResourceTable::new(),
-            meter: Meter::new(self.limits()),
+            meter: Meter::new(limits),
             observer,
+            job: occasion.job.map(Arc::from),
+            running,
             wasi: None,
         };
-        store(self.engine.inner(), state, self.limits().slice_ms)
+        store(self.engine.inner(), state, limits.slice_ms)
     }
 
     /// What the caller reads. What the operator needs to know goes to the log, once.
-    fn explain(&self, stopped: &Stopped) -> Error {
+    fn explain(&self, stopped: &Stopped, limits: &Limits, memory: &str) -> Error {
         let name = self.name();
-        let limits = self.limits();
         match stopped {
             Stopped::Deadline => Error::new(
                 Code::Timeout,
@@ -88,13 +126,15 @@ impl Plugin {
                     "the host failed in this call; its log says more".to_owned(),
                 )
             }
-            Stopped::Trapped { error, memory_refused } => self.explain_trap(error, *memory_refused),
+            Stopped::Trapped { error, memory_refused } => {
+                self.explain_trap(error, memory_refused.then_some(memory), limits)
+            }
         }
     }
 
-    fn explain_trap(&self, trap: &wasmtime::Error, memory_refused: bool) -> Error {
+    /// `memory` is the limit that was too little, if one was.
+    fn explain_trap(&self, trap: &wasmtime::Error, memory: Option<&str>, limits: &Limits) -> Error {
         let name = self.name();
-        let limits = self.limits();
         tracing::warn!(plugin = name, trap = format!("{trap:#}"), "a call trapped");
         if trap.downcast_ref::<TooManyHostCalls>().is_some() {
             return Error::new(
@@ -121,11 +161,11 @@ impl Plugin {
                 limits.crashes
             );
         }
-        if memory_refused {
+        if let Some(key) = memory {
             return Error::new(
                 Code::Limit,
                 format!(
-                    "plugin `{name}` needs more memory than its {} MiB for one call (`plugins.{name}.limits.memory_mib`)",
+                    "plugin `{name}` needs more memory than its {} MiB (`plugins.{name}.limits.{key}`)",
                     limits.memory_mib
                 ),
             );
@@ -166,8 +206,14 @@ pub(super) fn store(engine: &wasmtime::Engine, state: CallState, slice: u64) -> 
     store.limiter(|state| &mut state.meter);
     store.set_hostcall_fuel(LARGEST_TRANSFER);
     store.call_hook(|mut context, hook| {
-        if matches!(hook, CallHook::CallingHost) {
-            context.data_mut().meter.count_host_call()?;
+        let state = context.data_mut();
+        match hook {
+            CallHook::CallingHost => {
+                state.meter.count_host_call()?;
+                state.running.wait();
+            }
+            CallHook::ReturningFromHost => state.running.go_on(),
+            CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
         }
         Ok(())
     });
@@ -180,10 +226,9 @@ pub(super) fn store(engine: &wasmtime::Engine, state: CallState, slice: u64) -> 
     store
 }
 
-/// The clock ticks until the guest has really stopped, which may be after its caller has gone.
+/// The clock, which the store keeps going, ticks until the guest has really stopped; its caller may have gone before.
 async fn run<E: Entry>(
     plugin: Arc<Plugin>,
-    _running: Running,
     mut store: Store<CallState>,
     entry: E,
 ) -> Result<Result<E::Exit, Error>, Stopped> {

@@ -43,8 +43,14 @@ struct Clock {
     thread: Thread,
 }
 
-/// Keeps the clock ticking.
-pub(super) struct Running(Arc<Clock>);
+/// Keeps the clock ticking while a guest computes.
+pub struct Running {
+    clock: Arc<Clock>,
+    /// Whether it lets the clock rest while the guest waits for the host. For a call that is over at once it would be more work than it
+    /// saves; a job may wait for hours.
+    rests: bool,
+    resting: bool,
+}
 
 impl Engine {
     /// An engine for so many calls at once, each with so much memory.
@@ -75,17 +81,43 @@ impl Engine {
     }
 
     pub(super) fn start_call(&self) -> Running {
-        self.clock.running.fetch_add(1, Ordering::Relaxed);
-        if !self.clock.awake.swap(true, Ordering::AcqRel) {
-            self.clock.thread.unpark();
+        self.start(false)
+    }
+
+    /// The same for what takes its time.
+    pub(super) fn start_work(&self) -> Running {
+        self.start(true)
+    }
+
+    fn start(&self, rests: bool) -> Running {
+        self.clock.start_one();
+        Running { clock: self.clock.clone(), rests, resting: false }
+    }
+}
+
+impl Running {
+    /// The guest waits for the host.
+    pub(super) fn wait(&mut self) {
+        if self.rests && !self.resting {
+            self.resting = true;
+            self.clock.running.fetch_sub(1, Ordering::Relaxed);
         }
-        Running(self.clock.clone())
+    }
+
+    /// The guest computes.
+    pub(super) fn go_on(&mut self) {
+        if self.resting {
+            self.resting = false;
+            self.clock.start_one();
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        if !self.resting {
+            self.clock.running.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -135,6 +167,13 @@ impl Clock {
             Arc::new(Self { running: AtomicUsize::new(0), awake: AtomicBool::new(false), thread });
         send.send(clock.clone()).context("the clock did not start")?;
         Ok(clock)
+    }
+
+    fn start_one(&self) {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        if !self.awake.swap(true, Ordering::AcqRel) {
+            self.thread.unpark();
+        }
     }
 
     fn tick(&self, engine: &wasmtime::EngineWeak) {

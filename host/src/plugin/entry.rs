@@ -6,6 +6,7 @@ use super::Exports;
 use crate::capability::{
     CallState, prompts, resources, tools,
     types::{Body, Code, Content, Error, Link, Question, Questions, ResourceContents},
+    work,
 };
 
 /// What a guest's function comes to: its answer, its error, or a trap.
@@ -53,6 +54,12 @@ pub struct CompleteResource {
     pub others: Vec<(String, String)>,
 }
 
+/// `work.run`.
+pub struct Run(pub work::Job);
+
+/// `work.stopped`.
+pub struct Stopped(pub work::Job);
+
 impl Entry for tools::Request {
     type Exit = tools::Outcome;
 
@@ -72,6 +79,7 @@ impl Entry for tools::Request {
                 structured + output.content.iter().map(content_size).sum::<usize>()
             }
             tools::Outcome::Ask(questions) => questions_size(questions),
+            tools::Outcome::Job(id) => id.len(),
         }
     }
 }
@@ -96,6 +104,45 @@ impl Entry for prompts::Request {
             }
             prompts::Outcome::Ask(questions) => questions_size(questions),
         }
+    }
+}
+
+impl Entry for Run {
+    type Exit = work::Outcome;
+
+    async fn enter(
+        self,
+        store: &mut Store<CallState>,
+        instance: &Instance,
+        exports: &Exports,
+    ) -> Entered<Self::Exit> {
+        let Some(work) = &exports.work else { return Ok(Err(absent("work"))) };
+        work.load(&mut *store, instance)?.call_run(store, &self.0).await
+    }
+
+    fn size(exit: &Self::Exit) -> usize {
+        match exit {
+            work::Outcome::Done(result) => result.len(),
+            work::Outcome::Ask(questions) => questions_size(questions),
+        }
+    }
+}
+
+impl Entry for Stopped {
+    type Exit = ();
+
+    async fn enter(
+        self,
+        store: &mut Store<CallState>,
+        instance: &Instance,
+        exports: &Exports,
+    ) -> Entered<Self::Exit> {
+        let Some(work) = &exports.work else { return Ok(Err(absent("work"))) };
+        work.load(&mut *store, instance)?.call_stopped(store, &self.0).await
+    }
+
+    fn size((): &Self::Exit) -> usize {
+        0
     }
 }
 

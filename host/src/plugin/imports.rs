@@ -65,6 +65,7 @@ impl Imports {
     pub fn missing(&self, grants: &Grants) -> Vec<Missing> {
         let granted = |interface: &str| match interface {
             "store" => grants.store,
+            "jobs" => grants.jobs,
             "http" => !grants.http.is_empty(),
             "workspaces" => grants.workspaces.is_some(),
             "containers" | "processes" => grants.containers.is_some(),

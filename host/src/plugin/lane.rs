@@ -51,7 +51,8 @@ impl SlowLane {
         }
     }
 
-    async fn run_there<F>(&self, work: Pin<Box<F>>) -> Option<F::Output>
+    /// Runs `work` in the slow lane from the beginning.
+    pub(super) async fn run_there<F>(&self, work: Pin<Box<F>>) -> Option<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {

@@ -10,7 +10,7 @@ use super::{
     quarantine::Quarantine,
 };
 use crate::{
-    capability::{self, CallState, Counters, Doors, prompts, resources, tools},
+    capability::{self, CallState, Counters, Doors, prompts, resources, tools, work},
     config::{Grants, Limits},
     policy::Policy,
     secrets::Secrets,
@@ -158,10 +158,11 @@ async fn describe(
         table: ResourceTable::new(),
         meter: Meter::new(limits),
         observer: Arc::new(Nobody),
+        job: None,
+        running: engine.start_call(),
         wasi: None,
     };
     let mut store = call::store(engine.inner(), state, limits.slice_ms);
-    let _running = engine.start_call();
     let described = async {
         let instance = pre.instantiate_async(&mut store).await?;
         ask(&mut store, &instance, &exports).await
@@ -194,5 +195,6 @@ fn exports(instance: &InstancePre<CallState>) -> anyhow::Result<Exports> {
         tools: tools::GuestIndices::new(instance)?,
         prompts: prompts::GuestIndices::new(instance).ok(),
         resources: resources::GuestIndices::new(instance).ok(),
+        work: work::GuestIndices::new(instance).ok(),
     })
 }

@@ -77,6 +77,11 @@ impl Meter {
         Ok(())
     }
 
+    /// How long a job of the plugin's may take.
+    pub fn job_seconds(&self) -> u64 {
+        self.limits.job_seconds
+    }
+
     pub(super) fn memory_was_refused(&self) -> bool {
         self.memory_refused
     }

@@ -20,7 +20,9 @@ use std::sync::{
 use wasmtime::component::{Component, InstancePre};
 
 use crate::{
-    capability::{CallState, Counters, Doors, Level, prompts, resources, tools, types::Error},
+    capability::{
+        CallState, Counters, Doors, Level, prompts, resources, tools, types::Error, work,
+    },
     config::Limits,
     inside::Owner,
     policy::Policy,
@@ -28,8 +30,10 @@ use crate::{
 };
 
 pub use compiled::{Cache, Code, compile, compile_for_bundle, hex};
-pub use engine::Engine;
-pub use entry::{CompletePrompt, CompleteResource, Entry, ListResources, ReadResource};
+pub use engine::{Engine, Running};
+pub use entry::{
+    CompletePrompt, CompleteResource, Entry, ListResources, ReadResource, Run, Stopped,
+};
 pub use imports::{Imports, Missing};
 pub use load::{Prepared, Settings, prepare};
 pub use meter::{LogAllowance, Meter};
@@ -64,6 +68,7 @@ pub struct Exports {
     tools: tools::GuestIndices,
     prompts: Option<prompts::GuestIndices>,
     resources: Option<resources::GuestIndices>,
+    work: Option<work::GuestIndices>,
 }
 
 /// Who hears what happens in a call before its end.
@@ -101,8 +106,31 @@ impl Observer for Nobody {
     fn changed(&self, _: Change) {}
 }
 
-/// The tool that a call is for, which is held to what it says of itself.
-pub type Promise<'a> = Option<(&'a Arc<str>, tools::Hints)>;
+/// For whom a guest is entered, and what for.
+#[derive(Clone, Copy, Default)]
+pub struct Occasion<'a> {
+    /// Absent: whoever started the host.
+    pub caller: Option<&'a Arc<str>>,
+    /// The tool that the call is for, which is held to what it says of itself.
+    pub promise: Option<(&'a Arc<str>, tools::Hints)>,
+    /// The job whose run it is.
+    pub job: Option<&'a str>,
+}
+
+impl<'a> Occasion<'a> {
+    /// A call that is no tool's.
+    pub fn call(caller: &'a Arc<str>) -> Self {
+        Self { caller: Some(caller), ..Self::default() }
+    }
+
+    pub fn tool(caller: &'a Arc<str>, name: &'a Arc<str>, hints: tools::Hints) -> Self {
+        Self { promise: Some((name, hints)), ..Self::call(caller) }
+    }
+
+    pub fn job(caller: &'a Arc<str>, id: &'a str) -> Self {
+        Self { job: Some(id), ..Self::call(caller) }
+    }
+}
 
 /// The place of one call among those that a plugin may run at once.
 struct Place<'a>(&'a AtomicUsize);

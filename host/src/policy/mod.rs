@@ -5,6 +5,7 @@
 mod containers;
 mod going_on;
 mod processes;
+mod jobs;
 mod egress;
 mod images;
 mod network;
@@ -23,6 +24,7 @@ use crate::{
 pub use containers::{AskedContainer, Named, NewContainer};
 pub use egress::{PROXY_PORT, Peer};
 pub use images::Image;
+pub use jobs::{AskedJob, JobsOf, NewJob, Note, page_of_jobs};
 pub use network::{Place, Target, is_private};
 pub use processes::NewProcess;
 pub use store::{Document, Page};
@@ -32,6 +34,9 @@ pub use workspaces::{
     Unpack, WholeWorkspace,
 };
 
+/// Who calls where nobody says who: whoever started the host.
+pub const LOCAL: &str = "local";
+
 /// What one plugin may do in one call.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -40,6 +45,7 @@ pub struct Policy {
     places: Arc<[Place]>,
     egress: Arc<egress::Egress>,
     tool: Option<ToolPromise>,
+    caller: Arc<str>,
 }
 
 /// What the tool at hand said of itself. It is held to it.
@@ -61,13 +67,26 @@ impl Policy {
     pub fn new(plugin: &str, grants: Grants) -> Result<Self, String> {
         let places = grants.http.iter().map(Place::new).collect::<Result<_, _>>()?;
         let egress = Arc::new(egress::Egress::new(grants.containers.as_ref())?);
-        Ok(Self { plugin: plugin.into(), grants: Arc::new(grants), places, egress, tool: None })
+        Ok(Self {
+            plugin: plugin.into(),
+            grants: Arc::new(grants),
+            places,
+            egress,
+            tool: None,
+            caller: LOCAL.into(),
+        })
     }
 
     /// The same policy for the call of one tool.
     #[must_use]
     pub fn for_tool(&self, name: &Arc<str>, hints: Hints) -> Self {
         Self { tool: Some(ToolPromise { name: name.clone(), hints }), ..self.clone() }
+    }
+
+    /// The same policy on behalf of a caller.
+    #[must_use]
+    pub fn for_caller(&self, caller: &Arc<str>) -> Self {
+        Self { caller: caller.clone(), ..self.clone() }
     }
 
     pub fn plugin(&self) -> &str {

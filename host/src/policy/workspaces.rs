@@ -102,6 +102,7 @@ impl Policy {
             places: [].into(),
             egress: Arc::default(),
             tool: None,
+            caller: super::LOCAL.into(),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     capability::{
         prompts, resources,
         tools::{self, Hints},
-        types::{Code, Error},
+        types::{Code, Content, Error},
     },
     config::ServerConfig,
     plugin::Plugin,
@@ -166,6 +166,27 @@ impl OfferedTool {
             description: tool.description.clone(),
             hints: tool.hints,
         })
+    }
+
+    /// The result of a job as the tool's own.
+    pub fn output_of(&self, result: String) -> Result<tools::Output, Error> {
+        let output = match serde_json::from_str(&result) {
+            Ok(serde_json::Value::String(text)) => {
+                tools::Output { content: vec![Content::Text(text)], structured: None }
+            }
+            Ok(serde_json::Value::Object(_)) => {
+                tools::Output { content: Vec::new(), structured: Some(result) }
+            }
+            _ => tools::Output { content: vec![Content::Text(result)], structured: None },
+        };
+        let outcome = tools::Outcome::Done(output);
+        self.check_outcome(&outcome)?;
+        match outcome {
+            tools::Outcome::Done(output) => Ok(output),
+            tools::Outcome::Ask(_) | tools::Outcome::Job(_) => {
+                Err(Error::new(Code::Other, "a job has no such result"))
+            }
+        }
     }
 
     /// A structured result has to be JSON, and to fit the schema that the tool itself gave.

@@ -230,6 +230,9 @@ impl Registry {
         let owner = |(name, plugin): (&String, &Arc<Plugin>)| (name.clone(), plugin.as_owner());
         self.owners.store(Arc::new(catalog.plugins.iter().map(owner).collect()));
         self.catalog.store(Arc::new(catalog));
+        if let Some(board) = self.doors.jobs.opened() {
+            board.wake();
+        }
         if let Some(rooms) = self.doors.life.opened() {
             self.owners.load().keys().for_each(|name| rooms.inside().refresh(name));
         }

@@ -35,8 +35,9 @@ use crate::{
     config::Config,
     database::Database,
     disk::Disk,
+    jobs::{self, Jobs},
     life::{Life, Owners},
-    plugin::{Cache, Change, Engine, Observer, Plugin},
+    plugin::{Cache, Change, Engine, Observer, Occasion, Plugin},
 };
 
 pub use catalog::{Catalog, OfferedPrompt, OfferedTool, Visible};
@@ -92,8 +93,9 @@ impl Registry {
         places: &Places,
         bundled: &'static [Bundled],
     ) -> anyhow::Result<Arc<Self>> {
-        let calls = config.server.concurrent_calls;
-        let engine = Engine::new(calls, config.largest_memory())?;
+        // A job that is being ended takes a second place for a moment.
+        let guests = config.server.concurrent_calls + 2 * config.jobs.concurrent;
+        let engine = Engine::new(guests, config.largest_memory())?;
         let database = Database::at(&places.database);
         let disk = Disk::at(&places.workspaces, database.clone());
         Ok(Arc::new(Self {
@@ -101,7 +103,7 @@ impl Registry {
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
-            doors: Doors { database, disk, life: Life::default() },
+            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default() },
             owners: Owners::default(),
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
@@ -118,6 +120,30 @@ impl Registry {
     /// What the operator wants at this moment.
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// Lets the plugins have jobs.
+    pub fn begin_jobs(
+        self: &Arc<Self>,
+        folder: PathBuf,
+        take_up: bool,
+        claim: Arc<dyn Fn() -> anyhow::Result<()> + Send + Sync>,
+    ) {
+        // The jobs are in the registry themselves: they must not keep it.
+        let (finding, hearing) = (Arc::downgrade(self), Arc::downgrade(self));
+        self.doors.jobs.begin(jobs::Places {
+            folder,
+            database: self.doors.database.clone(),
+            config: self.config().jobs.clone(),
+            plugins: Arc::new(move |name| finding.upgrade()?.catalog().plugins.get(name).cloned()),
+            hear: Arc::new(move |change| {
+                if let Some(registry) = hearing.upgrade() {
+                    registry.hear(change);
+                }
+            }),
+            take_up,
+            claim,
+        });
     }
 
     pub fn database(&self) -> &Database {
@@ -165,6 +191,7 @@ impl Registry {
     pub async fn call(
         &self,
         tool: &OfferedTool,
+        caller: &Arc<str>,
         arguments: String,
         client: Abilities,
         answers: Option<Answers>,
@@ -177,8 +204,8 @@ impl Registry {
             client,
             answers,
         };
-        let outcome =
-            tool.plugin.enter(request, Some((&tool.own_name, tool.hints)), observer).await?;
+        let occasion = Occasion::tool(caller, &tool.own_name, tool.hints);
+        let outcome = tool.plugin.enter(request, occasion, observer).await?;
         tool.check_outcome(&outcome)?;
         Ok(outcome)
     }

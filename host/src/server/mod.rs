@@ -12,6 +12,7 @@ mod answer;
 mod convert;
 mod gate;
 mod http;
+mod jobs;
 mod listen;
 mod meta;
 mod notes;
@@ -44,7 +45,7 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
-use crate::registry::Registry;
+use crate::{policy::LOCAL, registry::Registry};
 
 pub use http::{Address, serve as serve_http};
 pub use seal::Seal;
@@ -131,7 +132,7 @@ fn caller(context: &Context) -> Caller {
     let parts = context.extensions.get::<::http::request::Parts>();
     parts
         .and_then(|parts| parts.extensions.get::<Caller>().cloned())
-        .unwrap_or_else(|| Caller(Arc::from("local")))
+        .unwrap_or_else(|| Caller(Arc::from(LOCAL)))
 }
 
 impl ServerHandler for Server {
@@ -197,9 +198,9 @@ impl ServerHandler for Server {
     async fn list_resources(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Box::pin(self.resources()).await
+        Box::pin(self.resources(&caller(&context))).await
     }
 
     async fn list_resource_templates(
@@ -213,9 +214,9 @@ impl ServerHandler for Server {
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,
-        _: Context,
+        context: Context,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        Box::pin(self.resource(&request.uri)).await
+        Box::pin(self.resource(&request.uri, &caller(&context))).await
     }
 
     async fn complete(

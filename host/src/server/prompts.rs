@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     capability::{prompts, types::Error},
-    plugin::{CompletePrompt, CompleteResource},
+    plugin::{CompletePrompt, CompleteResource, Occasion},
     registry::OfferedPrompt,
 };
 
@@ -67,8 +67,9 @@ impl Server {
                 answers,
             };
             let (plugin, observer) = (offered.plugin.clone(), observer.clone());
+            let occasion = Occasion::call(&caller.0);
             async move {
-                match plugin.enter(request, None, observer).await? {
+                match plugin.enter(request, occasion, observer).await? {
                     prompts::Outcome::Done(messages) => Ok(Turn::Done(messages)),
                     prompts::Outcome::Ask(questions) => Ok(Turn::Ask(questions)),
                 }
@@ -126,7 +127,7 @@ impl Server {
         let _admission = self.registry.admit()?;
         let (observer, _) = observer(&self.registry, offered.plugin.name(), None, None);
         let entry = CompletePrompt { prompt: offered.own_name.clone(), argument, typed, others };
-        offered.plugin.enter(entry, None, observer).await
+        offered.plugin.enter(entry, Occasion::default(), observer).await
     }
 
     async fn complete_resource(
@@ -144,7 +145,7 @@ impl Server {
         let _admission = self.registry.admit()?;
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);
         let entry = CompleteResource { template, variable, typed, others };
-        plugin.enter(entry, None, observer).await
+        plugin.enter(entry, Occasion::default(), observer).await
     }
 }
 

@@ -9,22 +9,25 @@ use rmcp::{
 };
 use serde_json::json;
 
-use super::{Server, answer, convert, notes::observer};
+use super::{Caller, Server, answer, convert, notes::observer};
 use crate::{
     capability::types::{Code, Error},
-    plugin::{ListResources, ReadResource},
+    plugin::{ListResources, Occasion, ReadResource},
 };
 
 impl Server {
     /// What all plugins have at this moment. One that fails is left out, and the log says so.
-    pub(super) async fn resources(&self) -> Result<ListResourcesResult, ErrorData> {
+    pub(super) async fn resources(
+        &self,
+        caller: &Caller,
+    ) -> Result<ListResourcesResult, ErrorData> {
         let catalog = self.registry.catalog();
         let _admission = self.registry.admit().map_err(answer::refused)?;
         let mut result = ListResourcesResult::default();
         for plugin in catalog.plugins_with_resources() {
             let (observer, _) = observer(&self.registry, plugin.name(), None, None);
             let entry = ListResources { config: plugin.settings.config.to_string() };
-            match plugin.enter(entry, None, observer).await {
+            match plugin.enter(entry, Occasion::call(&caller.0), observer).await {
                 Ok(links) => result.resources.extend(links.into_iter().map(convert::resource)),
                 Err(error) => {
                     tracing::warn!(plugin = plugin.name(), "its resources: {}", error.message);
@@ -47,8 +50,12 @@ impl Server {
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
     }
 
-    pub(super) async fn resource(&self, uri: &str) -> Result<ReadResourceResponse, ErrorData> {
-        let read = self.read(uri).await.map_err(|error| match error.code {
+    pub(super) async fn resource(
+        &self,
+        uri: &str,
+        caller: &Caller,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let read = self.read(uri, caller).await.map_err(|error| match error.code {
             Code::NotFound => {
                 ErrorData::resource_not_found(error.message, Some(json!({"uri": uri})))
             }
@@ -58,7 +65,7 @@ impl Server {
         Ok(ReadResourceResponse::Complete(result))
     }
 
-    async fn read(&self, uri: &str) -> Result<ReadResourceResult, Error> {
+    async fn read(&self, uri: &str, caller: &Caller) -> Result<ReadResourceResult, Error> {
         let not_there = || Error::new(Code::NotFound, format!("Resource not found: `{uri}`"));
         let catalog = self.registry.catalog();
         if let Some(contents) = self.registry.read_workspace(uri).await {
@@ -69,7 +76,7 @@ impl Server {
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);
         let config = plugin.settings.config.to_string();
         let entry = ReadResource { uri: uri.to_owned(), config };
-        let contents = plugin.enter(entry, None, observer).await?;
+        let contents = plugin.enter(entry, Occasion::call(&caller.0), observer).await?;
         if contents.is_empty() {
             return Err(not_there());
         }

@@ -95,9 +95,18 @@ impl Server {
         let conversation = self.converse(context, &binding, sent, |answers, client| {
             let (text, observer) = (text.clone(), observer.clone());
             async move {
-                match self.registry.call(tool, text, client, answers, observer).await? {
+                let caller = &binding.caller.0;
+                match self
+                    .registry
+                    .call(tool, caller, text, client, answers, observer.clone())
+                    .await?
+                {
                     Outcome::Done(output) => Ok(Turn::Done(output)),
                     Outcome::Ask(questions) => Ok(Turn::Ask(questions)),
+                    Outcome::Job(id) => {
+                        let output = self.output_of_job(tool, &id, binding.caller, &observer);
+                        output.await.map(Turn::Done)
+                    }
                 }
             }
         });
