@@ -33,9 +33,7 @@ pub(crate) fn place(run: &str, name: &str) -> String {
 pub(crate) fn parse(path: &str) -> Result<(&str, &str, &str), Error> {
     let parts: Vec<_> = path.split('/').collect();
     match parts.as_slice() {
-        [session, run, name]
-            if id::is_session(session) && id::is_run(run) && is_name(name) =>
-        {
+        [session, run, name] if id::is_session(session) && id::is_run(run) && is_name(name) => {
             Ok((session, run, name))
         }
         _ => Err(error::no_artifact(path)),
@@ -55,9 +53,21 @@ mod tests {
     fn a_path_leads_to_an_artifact_or_nowhere() {
         assert_eq!(parse("w_1/j_2/run.log").unwrap(), ("w_1", "j_2", "run.log"));
         for bad in [
-            "", "run.log", "j_2/run.log", "w_1/j_2/", "w_1/j_2/../run.log", "w_1/j_2/..", "w_1/../run.log",
-            "/w_1/j_2/run.log", "w_1/j_2/run.log/", "w_1/j_2/.hidden", "w_1/j_2/a b", "w_1/j_2/a\0", "w_1/j_2/%2e%2e",
-            "../../etc/passwd", "/etc/passwd",
+            "",
+            "run.log",
+            "j_2/run.log",
+            "w_1/j_2/",
+            "w_1/j_2/../run.log",
+            "w_1/j_2/..",
+            "w_1/../run.log",
+            "/w_1/j_2/run.log",
+            "w_1/j_2/run.log/",
+            "w_1/j_2/.hidden",
+            "w_1/j_2/a b",
+            "w_1/j_2/a\0",
+            "w_1/j_2/%2e%2e",
+            "../../etc/passwd",
+            "/etc/passwd",
         ] {
             assert_eq!(parse(bad).unwrap_err().known()["error_code"], "FILE_NOT_FOUND", "{bad:?}");
         }

@@ -89,7 +89,8 @@ impl ListArtifacts {
             found => found?,
         };
         let files = found.into_iter().filter(|stat| stat.kind == Kind::File);
-        let artifacts = files.filter_map(|stat| artifact(&self.session_id, &session.meta, &stat)).collect();
+        let artifacts =
+            files.filter_map(|stat| artifact(&self.session_id, &session.meta, &stat)).collect();
         Ok(Artifacts { success: true, session_id: self.session_id.clone(), artifacts })
     }
 }
@@ -128,7 +129,9 @@ impl ReadArtifact {
         let meta = Workspace::open(&Session::find(session)?.meta)?;
         let most = self.max_bytes.clamp(1, MOST_BYTES);
         let part = match meta.read(&artifact::place(run, name), 0, Some(most)) {
-            Err(error) if error.code == Code::NotFound => return Err(error::no_artifact(&self.path)),
+            Err(error) if error.code == Code::NotFound => {
+                return Err(error::no_artifact(&self.path));
+            }
             read => read?,
         };
         let truncated = part.stat.size > u64::try_from(part.data.len()).unwrap_or(u64::MAX);

@@ -92,7 +92,9 @@ fn said(process: &Process) -> Result<String, Error> {
                 if result.exit_code == Some(0) {
                     return Ok(String::from_utf8_lossy(&said).into_owned());
                 }
-                let why = result.message.unwrap_or_else(|| String::from_utf8_lossy(&wrong).trim().to_owned());
+                let why = result
+                    .message
+                    .unwrap_or_else(|| String::from_utf8_lossy(&wrong).trim().to_owned());
                 return Err(Error::failed(format!("git cannot say what was changed: {why}")));
             }
             _ if clock::now() > late => {

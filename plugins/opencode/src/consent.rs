@@ -50,7 +50,8 @@ pub(crate) fn questions(requests: &[Request]) -> Questions {
 
 /// What was answered. What was not filled in is refused.
 pub(crate) fn decisions(call: &Call) -> Vec<Decision> {
-    let asked: Vec<String> = call.state().and_then(|ids| serde_json::from_str(ids).ok()).unwrap_or_default();
+    let asked: Vec<String> =
+        call.state().and_then(|ids| serde_json::from_str(ids).ok()).unwrap_or_default();
     let decide = |request: String| {
         let filled = match call.answer(&request) {
             Some(Answer::Given(_)) => call.given::<Filled>(&request),

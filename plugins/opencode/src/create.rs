@@ -3,10 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use windlass_sdk::{
-    Call, Error, Hints, Result, Tool, clock, log,
-    log::Level,
-    store,
-    types::Code,
+    Call, Error, Hints, Result, Tool, clock, log, log::Level, store, types::Code,
     workspaces::Workspace,
 };
 
@@ -84,18 +81,20 @@ impl CreateOrReuseSession {
     /// The session that answers to the key, and whether it was there already.
     fn by_key(&self, key: &str, settings: &Settings) -> Result<(String, bool), Error> {
         for _ in 0..ATTEMPTS {
-            let (found, before) = session::by_key(key)?;
-            if let Some((id, _)) = found.filter(|(id, _)| Workspace::open(id).is_ok()) {
+            let found = session::by_key(key)?;
+            if let Some(id) = found.live.filter(|id| Workspace::open(id).is_ok()) {
                 return match &self.workspace {
                     Some(wanted) if *wanted != id => Err(Error::new(
                         Code::Conflict,
-                        format!("`reuse_key` is that of session `{id}`, which is another workspace than `{wanted}`"),
+                        format!(
+                            "`reuse_key` is that of session `{id}`, which is another workspace than `{wanted}`"
+                        ),
                     )),
                     _ => Ok((id, true)),
                 };
             }
             let id = self.make(settings)?;
-            match session::take_key(key, before.as_deref(), &id) {
+            match session::take_key(key, found.written.as_deref(), &id) {
                 Ok(()) => return Ok((id, false)),
                 Err(error) => {
                     undo(&id);
@@ -111,14 +110,20 @@ impl CreateOrReuseSession {
     /// Makes a session that has no container yet.
     fn make(&self, settings: &Settings) -> Result<String, Error> {
         let workspace = match &self.workspace {
-            Some(id) => Workspace::open(id).map_err(|error| error::about("workspace", id, error))?,
+            Some(id) => {
+                Workspace::open(id).map_err(|error| error::about("workspace", id, error))?
+            }
             None => Workspace::create()?,
         };
         let (id, now) = (workspace.id(), clock::now());
         let session = Session {
             name: self.name.clone().filter(|name| !name.trim().is_empty()),
             reuse_key: self.reuse_key.clone(),
-            image: self.image.clone().filter(|image| !image.trim().is_empty()).unwrap_or_else(|| settings.image.clone()),
+            image: self
+                .image
+                .clone()
+                .filter(|image| !image.trim().is_empty())
+                .unwrap_or_else(|| settings.image.clone()),
             meta: Workspace::create()?.id(),
             own_workspace: self.workspace.is_none(),
             password: id::password(),
@@ -134,7 +139,9 @@ impl CreateOrReuseSession {
 fn check_key(key: &str) -> Result<&str, Error> {
     let length = key.len();
     if key.trim().is_empty() || length > LONGEST_KEY || key.contains('\0') {
-        return Err(Error::invalid(format!("`reuse_key` is 1 to {LONGEST_KEY} bytes of text, and this one has {length}")));
+        return Err(Error::invalid(format!(
+            "`reuse_key` is 1 to {LONGEST_KEY} bytes of text, and this one has {length}"
+        )));
     }
     Ok(key)
 }
@@ -166,7 +173,8 @@ fn sweep(settings: &Settings) -> Result<(), Error> {
     let last = page.len() < SWEPT as usize;
     let next = page.last().filter(|_| !last).map(|(id, _)| id.clone()).unwrap_or_default();
     let old = u64::from(settings.unused_days) * DAY_MS;
-    let unused = |session: &Session| session.terminated.is_none() && clock::now() > session.used + old;
+    let unused =
+        |session: &Session| session.terminated.is_none() && clock::now() > session.used + old;
     for (id, session) in page {
         if session.process.is_some() && unused(&session) {
             house::remove(&id)?;

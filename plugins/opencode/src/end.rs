@@ -101,7 +101,12 @@ impl TerminateSession {
             destroy(id)?;
         }
         let session_id = id.clone();
-        Ok(Terminated { success: true, session_id, canceled_runs, workspace_removed: self.remove_workspace })
+        Ok(Terminated {
+            success: true,
+            session_id,
+            canceled_runs,
+            workspace_removed: self.remove_workspace,
+        })
     }
 }
 

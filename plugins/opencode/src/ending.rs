@@ -104,9 +104,9 @@ impl Info {
         match self.finish.as_deref() {
             Some("stop") => Ending::Completed,
             Some("tool-calls" | "unknown" | "other") => Ending::None,
-            Some("length") => {
-                Ending::Failed("the model's answer is longer than `output_tokens` lets it be".to_owned())
-            }
+            Some("length") => Ending::Failed(
+                "the model's answer is longer than `output_tokens` lets it be".to_owned(),
+            ),
             Some(other) => Ending::Failed(format!("the model stopped early: {other}")),
             // An abort between two tries of a failing model leaves no more than this.
             None => Ending::Aborted,
@@ -153,14 +153,26 @@ mod tests {
         check(json!({"time": {"created": 1}, "finish": "stop"}), Ending::None);
         check(json!({"time": done, "finish": "stop"}), Ending::Completed);
         check(json!({"time": done, "finish": "tool-calls"}), Ending::None);
-        check(json!({"time": done, "finish": "tool-calls", "structured": {"a": 1}}), Ending::Completed);
+        check(
+            json!({"time": done, "finish": "tool-calls", "structured": {"a": 1}}),
+            Ending::Completed,
+        );
         check(json!({"time": done}), Ending::Aborted);
         let aborted = json!({"name": "MessageAbortedError", "data": {"message": "Aborted"}});
         check(json!({"time": done, "error": aborted}), Ending::Aborted);
-        let refused = json!({"name": "APIError", "data": {"message": "scripted", "statusCode": 400}});
-        check(json!({"time": done, "error": refused}), Ending::Failed("APIError: scripted".to_owned()));
-        check(json!({"time": done, "error": {}}), Ending::Failed("opencode says only that it failed".to_owned()));
-        assert!(matches!(serde_json::from_value::<Info>(json!({"time": done, "finish": "length"})).unwrap().ending(), Ending::Failed(why) if why.contains("output_tokens")));
+        let refused =
+            json!({"name": "APIError", "data": {"message": "scripted", "statusCode": 400}});
+        check(
+            json!({"time": done, "error": refused}),
+            Ending::Failed("APIError: scripted".to_owned()),
+        );
+        check(
+            json!({"time": done, "error": {}}),
+            Ending::Failed("opencode says only that it failed".to_owned()),
+        );
+        assert!(
+            matches!(serde_json::from_value::<Info>(json!({"time": done, "finish": "length"})).unwrap().ending(), Ending::Failed(why) if why.contains("output_tokens"))
+        );
     }
 
     #[test]

@@ -5,8 +5,7 @@ use windlass_sdk::{Error, types::Code};
 
 /// A session that nobody has, or that was terminated.
 pub(crate) fn no_session(session: &str) -> Error {
-    let message =
-        format!("session `{session}` is not there: `create_or_reuse_session` makes one");
+    let message = format!("session `{session}` is not there: `create_or_reuse_session` makes one");
     let details = json!({"error_code": "SESSION_NOT_FOUND", "session_id": session});
     Error::new(Code::NotFound, message).with_details(&details)
 }
@@ -20,8 +19,9 @@ pub(crate) fn no_run(run: &str) -> Error {
 
 /// An artifact that is not there, or a path that leads elsewhere.
 pub(crate) fn no_artifact(path: &str) -> Error {
-    let message =
-        format!("artifact `{path}` is not there: `list_artifacts` gives the paths of those that are");
+    let message = format!(
+        "artifact `{path}` is not there: `list_artifacts` gives the paths of those that are"
+    );
     let details = json!({"error_code": "FILE_NOT_FOUND", "path": path});
     Error::new(Code::NotFound, message).with_details(&details)
 }
@@ -56,7 +56,10 @@ mod tests {
             (&known["error_code"], &known["run_id"]),
             (&json!("RUN_NOT_FOUND"), &json!("j_1"))
         );
-        assert_eq!(about("session_id", "w_1", no_run("j_1")).known()["error_code"], "RUN_NOT_FOUND");
+        assert_eq!(
+            about("session_id", "w_1", no_run("j_1")).known()["error_code"],
+            "RUN_NOT_FOUND"
+        );
         let other = about("session_id", "w_1", Error::new(Code::Limit, "no")).known();
         assert_eq!((&other["error_code"], &other["session_id"]), (&json!("LIMIT"), &json!("w_1")));
     }

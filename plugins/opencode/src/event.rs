@@ -12,11 +12,17 @@ pub(crate) enum Event {
     Message(Box<Info>),
     Tool(Tool),
     /// The model has said something to its end.
-    Said { message: String, text: String },
+    Said {
+        message: String,
+        text: String,
+    },
     /// The model writes, or thinks.
     Writing,
     /// The model failed, and is asked again.
-    Retry { attempt: u64, why: String },
+    Retry {
+        attempt: u64,
+        why: String,
+    },
     Busy,
     Idle,
     Failed(Failure),
@@ -72,8 +78,12 @@ pub(crate) fn read(text: &str, session: &str) -> Option<Event> {
     let Envelope { kind, properties } = serde_json::from_str(text).ok()?;
     let property = |name: &str| properties.get(name);
     let word = |name: &str| property(name).and_then(Value::as_str).unwrap_or_default();
-    let inside = |name: &str| property(name).and_then(|it| it.get("sessionID")).and_then(Value::as_str);
-    let own = property("sessionID").and_then(Value::as_str).or_else(|| inside("info")).or_else(|| inside("part"));
+    let inside =
+        |name: &str| property(name).and_then(|it| it.get("sessionID")).and_then(Value::as_str);
+    let own = property("sessionID")
+        .and_then(Value::as_str)
+        .or_else(|| inside("info"))
+        .or_else(|| inside("part"));
     // Files are edited by nobody but the one session.
     if own != Some(session) && kind != "file.edited" {
         return None;
@@ -114,8 +124,14 @@ fn part(part: &Value) -> Option<Event> {
     match part["type"].as_str()? {
         "tool" => {
             let state = &part["state"];
-            let about = [&state["error"], &state["title"], &state["input"]["command"], &state["input"]["filePath"]];
-            let about = about.into_iter().find_map(|it| it.as_str().filter(|text| !text.is_empty()));
+            let about = [
+                &state["error"],
+                &state["title"],
+                &state["input"]["command"],
+                &state["input"]["filePath"],
+            ];
+            let about =
+                about.into_iter().find_map(|it| it.as_str().filter(|text| !text.is_empty()));
             Some(Event::Tool(Tool {
                 call: word(&part["callID"]),
                 name: word(&part["tool"]),
@@ -151,18 +167,34 @@ mod tests {
 
     #[test]
     fn events_say_what_happens_in_the_session() {
-        check("message.updated", json!({"sessionID": "ses_1", "info": {"id": "msg_1", "role": "user"}}), "Message(Info { id: \"msg_1\"");
-        check("message.updated", json!({"info": {"id": "msg_1", "sessionID": "ses_1"}}), "Message(");
+        check(
+            "message.updated",
+            json!({"sessionID": "ses_1", "info": {"id": "msg_1", "role": "user"}}),
+            "Message(Info { id: \"msg_1\"",
+        );
+        check(
+            "message.updated",
+            json!({"info": {"id": "msg_1", "sessionID": "ses_1"}}),
+            "Message(",
+        );
         check("message.part.delta", json!({"sessionID": "ses_1", "delta": "x"}), "Writing");
         check("session.idle", json!({"sessionID": "ses_1"}), "Idle");
         check("session.status", json!({"sessionID": "ses_1", "status": {"type": "busy"}}), "Busy");
         let retry = json!({"sessionID": "ses_1", "status": {"type": "retry", "attempt": 2, "message": "no", "next": 7}});
         check("session.status", retry, "Retry { attempt: 2, why: \"no\" }");
         let failed = json!({"sessionID": "ses_1", "error": {"name": "UnknownError", "data": {"message": "no"}}});
-        check("session.error", failed, "Failed(Failure { name: \"UnknownError\", data: Told { message: \"no\" } })");
+        check(
+            "session.error",
+            failed,
+            "Failed(Failure { name: \"UnknownError\", data: Told { message: \"no\" } })",
+        );
         let asked = json!({"id": "per_1", "sessionID": "ses_1", "permission": "bash", "patterns": ["ls"], "metadata": {}, "always": [], "tool": {"messageID": "msg_2", "callID": "c"}});
         check("permission.asked", asked, "Permission(Request { id: \"per_1\"");
-        check("question.asked", json!({"id": "que_1", "sessionID": "ses_1"}), "Question(\"que_1\")");
+        check(
+            "question.asked",
+            json!({"id": "que_1", "sessionID": "ses_1"}),
+            "Question(\"que_1\")",
+        );
         check("file.edited", json!({"file": "/workspace/a"}), "Edited(\"/workspace/a\")");
     }
 
@@ -170,11 +202,23 @@ mod tests {
     fn tools_and_texts_are_parts() {
         let tool = |state: Value| json!({"part": {"type": "tool", "sessionID": "ses_1", "tool": "bash", "callID": "c", "state": state}});
         let running = tool(json!({"status": "running", "input": {"command": "ls"}}));
-        check("message.part.updated", running, "Tool(Tool { call: \"c\", name: \"bash\", status: \"running\", about: \"ls\" })");
+        check(
+            "message.part.updated",
+            running,
+            "Tool(Tool { call: \"c\", name: \"bash\", status: \"running\", about: \"ls\" })",
+        );
         let failed = tool(json!({"status": "error", "error": "no", "title": "t"}));
-        check("message.part.updated", failed, "Tool(Tool { call: \"c\", name: \"bash\", status: \"error\", about: \"no\" })");
+        check(
+            "message.part.updated",
+            failed,
+            "Tool(Tool { call: \"c\", name: \"bash\", status: \"error\", about: \"no\" })",
+        );
         let text = |time: Value| json!({"part": {"type": "text", "sessionID": "ses_1", "messageID": "msg_2", "text": "hi", "time": time}});
-        check("message.part.updated", text(json!({"start": 1, "end": 2})), "Said { message: \"msg_2\", text: \"hi\" }");
+        check(
+            "message.part.updated",
+            text(json!({"start": 1, "end": 2})),
+            "Said { message: \"msg_2\", text: \"hi\" }",
+        );
         check("message.part.updated", text(json!({"start": 1})), "Writing");
         let start = json!({"part": {"type": "step-start", "sessionID": "ses_1"}});
         assert_eq!(told("message.part.updated", start), None);

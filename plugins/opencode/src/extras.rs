@@ -46,8 +46,16 @@ mod tests {
     fn the_server_comes_after_what_is_done_once() {
         let words = before("/srv/ex $(x)", vec!["opencode".to_owned(), "serve".to_owned()]);
         assert_eq!(words[..2], ["sh", "-c"]);
-        assert_eq!(words[3..], [
-            "extras", "/srv/ex $(x)", "/session-meta/bootstrap.json", "{\"extras_dir\":\"/srv/ex $(x)\"}", "opencode", "serve"
-        ]);
+        assert_eq!(
+            words[3..],
+            [
+                "extras",
+                "/srv/ex $(x)",
+                "/session-meta/bootstrap.json",
+                "{\"extras_dir\":\"/srv/ex $(x)\"}",
+                "opencode",
+                "serve"
+            ]
+        );
     }
 }

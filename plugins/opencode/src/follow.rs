@@ -69,7 +69,7 @@ struct Ear {
 
 impl Follow<'_> {
     /// Follows it to its end, beginning with the events of this stream.
-    pub(crate) fn to_the_end(&mut self, stream: Stream) -> Result<End, Error> {
+    pub(crate) fn await_end(&mut self, stream: Stream) -> Result<End, Error> {
         let mut ear = Ear { stream: Some(stream), events: Events::default(), heard: clock::now() };
         let mut next_look = 0;
         loop {
@@ -165,7 +165,8 @@ impl Follow<'_> {
         let now = clock::now();
         let since = *self.watch.idle_since.get_or_insert(now);
         let stalled = now > since + STALLED_MS;
-        Ok(stalled.then(|| End::Failed("opencode stopped in the middle and does not say why".to_owned())))
+        Ok(stalled
+            .then(|| End::Failed("opencode stopped in the middle and does not say why".to_owned())))
     }
 
     /// What is waited for and was asked while nobody heard it. What an aborted run asked is asked for ever: ids tell which.

@@ -48,7 +48,8 @@ pub(crate) fn ready(server: &Server, session: &Session, settings: &Settings) -> 
         }
         if waits_for_extras {
             let meta = Workspace::open(&session.meta)?;
-            waits_for_extras = meta.stat(extras::RECORD).is_err() && clock::now() < start + EXTRAS_MS;
+            waits_for_extras =
+                meta.stat(extras::RECORD).is_err() && clock::now() < start + EXTRAS_MS;
             since = clock::now();
         }
         if clock::now() > since + most {
@@ -109,7 +110,8 @@ fn container(
         ..Spec::new(&session.image)
     };
     let places = std::iter::once(&provider.place).chain(&settings.reach);
-    let spec = places.fold(spec.beside(&session.meta, launch::META), |spec, place| spec.reach(place));
+    let spec =
+        places.fold(spec.beside(&session.meta, launch::META), |spec, place| spec.reach(place));
     match Container::create(&spec) {
         // Somebody was faster, longer ago than a key is remembered.
         Err(error) if error.code == Code::Conflict => Container::open(&alias),

@@ -65,7 +65,9 @@ mod tests {
     #[test]
     fn only_an_id_is_looked_up() {
         assert!(is_session("w_00000000-0000-4000-8000-000000000000") && is_run("j_1"));
-        for bad in ["", "w", "w_", "j_../x", "w_a b", "w_\0", "w_a/b", &format!("w_{}", "a".repeat(65))] {
+        for bad in
+            ["", "w", "w_", "j_../x", "w_a b", "w_\0", "w_a/b", &format!("w_{}", "a".repeat(65))]
+        {
             assert!(!is_session(bad) && !is_run(bad), "{bad:?}");
         }
     }

@@ -20,7 +20,8 @@ const PROVIDER: &str = "windlass";
 /// The variable with the key of the model, of which only opencode's own process has the value.
 const KEY_VARIABLE: &str = "WINDLASS_MODEL_KEY";
 /// What opencode asks about where it is told to.
-const ASKED: [&str; 6] = ["bash", "doom_loop", "edit", "external_directory", "webfetch", "websearch"];
+const ASKED: [&str; 6] =
+    ["bash", "doom_loop", "edit", "external_directory", "webfetch", "websearch"];
 
 /// What runs in the container: the server, after what is to be done once.
 pub(crate) fn spec(
@@ -78,15 +79,18 @@ fn environment(
     let plain = plain.into_iter().map(|(name, value)| (name.to_owned(), Value::Plain(value)));
     let own = settings.environment.iter();
     let own = own.map(|(name, value)| (name.clone(), Value::Plain(value.clone())));
-    let key = provider.secret.map(|secret| (KEY_VARIABLE.to_owned(), Value::Secret(secret.to_owned())));
+    let key =
+        provider.secret.map(|secret| (KEY_VARIABLE.to_owned(), Value::Secret(secret.to_owned())));
     plain.chain(off).chain(own).chain(key).collect()
 }
 
 /// opencode's configuration. No key is in it.
 fn config(provider: &Provider, settings: &Settings) -> Json {
     let limit = json!({"context": settings.context_tokens, "output": settings.output_tokens});
-    let model = |name: &str| (name.to_owned(), json!({"name": name, "tool_call": true, "limit": limit}));
-    let models: Map<_, _> = [&provider.model, &provider.small_model].map(|name| model(name)).into_iter().collect();
+    let model =
+        |name: &str| (name.to_owned(), json!({"name": name, "tool_call": true, "limit": limit}));
+    let models: Map<_, _> =
+        [&provider.model, &provider.small_model].map(|name| model(name)).into_iter().collect();
     let mut options = json!({"baseURL": provider.base_url});
     let reference = provider.secret.map(|_| format!("{{env:{KEY_VARIABLE}}}"));
     if let Some(key) = reference.or_else(|| provider.usual_key().map(str::to_owned)) {
@@ -144,7 +148,13 @@ mod tests {
 
     fn of(settings: Json) -> Spec {
         let (provider, settings) = read(settings);
-        spec("w_1", &Session { password: "p".to_owned(), ..Session::default() }, 3, &provider, &settings)
+        spec(
+            "w_1",
+            &Session { password: "p".to_owned(), ..Session::default() },
+            3,
+            &provider,
+            &settings,
+        )
     }
 
     fn said(spec: &Spec, name: &str) -> Option<String> {
@@ -157,7 +167,10 @@ mod tests {
     #[test]
     fn the_server_is_started_once_for_each_generation() {
         let spec = of(json!({"command": "node /opt/opencode"}));
-        assert_eq!(spec.command, ["node", "/opt/opencode", "serve", "--hostname", "127.0.0.1", "--port", "4096"]);
+        assert_eq!(
+            spec.command,
+            ["node", "/opt/opencode", "serve", "--hostname", "127.0.0.1", "--port", "4096"]
+        );
         assert_eq!(spec.key.as_deref(), Some("w_1.3"));
         assert_eq!(said(&spec, "HOME").as_deref(), Some("/session-meta/home"));
         assert_eq!(said(&spec, "OPENCODE_DISABLE_MODELS_FETCH").as_deref(), Some("1"));
@@ -167,14 +180,25 @@ mod tests {
     fn the_key_of_the_model_goes_by_name() {
         let spec = of(json!({"provider": "openai", "secrets": ["api_key"]}));
         assert_eq!(said(&spec, "WINDLASS_MODEL_KEY").as_deref(), Some("secret api_key"));
-        let config: Json = serde_json::from_str(&said(&spec, "OPENCODE_CONFIG_CONTENT").unwrap()).unwrap();
+        let config: Json =
+            serde_json::from_str(&said(&spec, "OPENCODE_CONFIG_CONTENT").unwrap()).unwrap();
         let options = &config["provider"]["windlass"]["options"];
-        assert_eq!(options, &json!({"baseURL": "https://api.openai.com/v1", "apiKey": "{env:WINDLASS_MODEL_KEY}"}));
-        assert_eq!((&config["model"], &config["small_model"]), (&json!("windlass/gpt-4.1"), &json!("windlass/gpt-4.1-mini")));
+        assert_eq!(
+            options,
+            &json!({"baseURL": "https://api.openai.com/v1", "apiKey": "{env:WINDLASS_MODEL_KEY}"})
+        );
+        assert_eq!(
+            (&config["model"], &config["small_model"]),
+            (&json!("windlass/gpt-4.1"), &json!("windlass/gpt-4.1-mini"))
+        );
         let without = of(json!({"provider": "openai"}));
         assert!(!said(&without, "OPENCODE_CONFIG_CONTENT").unwrap().contains("apiKey"));
         assert_eq!(said(&without, "WINDLASS_MODEL_KEY"), None);
-        assert!(said(&of(json!({})), "OPENCODE_CONFIG_CONTENT").unwrap().contains("\"apiKey\":\"ollama\""));
+        assert!(
+            said(&of(json!({})), "OPENCODE_CONFIG_CONTENT")
+                .unwrap()
+                .contains("\"apiKey\":\"ollama\"")
+        );
     }
 
     #[test]
@@ -191,7 +215,8 @@ mod tests {
     fn what_may_be_done_is_said_to_opencode() {
         let rule = |permission: &str| {
             let spec = of(json!({"permission": permission}));
-            let rules: Json = serde_json::from_str(&said(&spec, "OPENCODE_PERMISSION").unwrap()).unwrap();
+            let rules: Json =
+                serde_json::from_str(&said(&spec, "OPENCODE_PERMISSION").unwrap()).unwrap();
             let project = said(&spec, "OPENCODE_DISABLE_PROJECT_CONFIG").is_none();
             (rules["bash"].clone(), rules["read"].clone(), rules["question"].clone(), project)
         };

@@ -83,7 +83,8 @@ impl Provider {
         let name = settings.provider.trim();
         let known = KNOWN.iter().find(|known| known.name == name);
         let model = chosen(&[&settings.model, known.map_or("", |known| known.model)]);
-        let small = chosen(&[&settings.small_model, known.map_or("", |known| known.small_model), model]);
+        let small =
+            chosen(&[&settings.small_model, known.map_or("", |known| known.small_model), model]);
         let inherited = if name == OLLAMA { settings.ollama_base_url.as_str() } else { "" };
         let usual = known.map_or("", |known| known.base_url);
         let base_url = chosen(&[&settings.base_url, inherited, usual]).trim_end_matches('/');
@@ -179,7 +180,10 @@ mod tests {
         }
         let usual = of(json!({})).unwrap();
         assert_eq!(usual.place, "host.docker.internal:11434");
-        assert_eq!((usual.model.as_str(), usual.small_model.as_str()), ("gpt-oss:20b", "gpt-oss:20b"));
+        assert_eq!(
+            (usual.model.as_str(), usual.small_model.as_str()),
+            ("gpt-oss:20b", "gpt-oss:20b")
+        );
     }
 
     #[test]
@@ -187,7 +191,10 @@ mod tests {
         let refused = |model: &str| of(json!({"provider": "openai", "model": model})).unwrap_err();
         for wrong in ["gpt-4.1", "gemini/gpt-4.1", "openai/", "/gpt-4.1"] {
             let told = refused(wrong);
-            assert!(told.contains("must be `provider/model`") && told.contains("such as `openai/"), "{told}");
+            assert!(
+                told.contains("must be `provider/model`") && told.contains("such as `openai/"),
+                "{told}"
+            );
         }
         assert!(refused("gpt-5").contains("`openai/gpt-5`"));
         let small = json!({"provider": "qwen", "small_model": "qwen-flash"});
@@ -199,20 +206,27 @@ mod tests {
     #[test]
     fn any_other_provider_has_a_url_and_a_model() {
         assert!(of(json!({"provider": "mine"})).unwrap_err().contains("`mine` is none of"));
-        let own = json!({"provider": "mine", "model": "mine/a", "base_url": "https://llm.example/v1/"});
+        let own =
+            json!({"provider": "mine", "model": "mine/a", "base_url": "https://llm.example/v1/"});
         let own = of(own).unwrap();
-        assert_eq!((own.base_url.as_str(), own.place.as_str()), ("https://llm.example/v1", "llm.example:443"));
+        assert_eq!(
+            (own.base_url.as_str(), own.place.as_str()),
+            ("https://llm.example/v1", "llm.example:443")
+        );
         assert_eq!(own.small_model, "a");
         assert!(of(json!({"base_url": "llm.example/v1"})).unwrap_err().contains("is no URL"));
         assert!(of(json!({"base_url": "http://a b/v1"})).unwrap_err().contains("is no URL"));
-        assert!(of(json!({"base_url": "http://user:pass@a/v1"})).unwrap_err().contains("is no URL"));
+        assert!(
+            of(json!({"base_url": "http://user:pass@a/v1"})).unwrap_err().contains("is no URL")
+        );
         assert_eq!(of(json!({"base_url": "http://[::1]/v1"})).unwrap().place, "[::1]:80");
         assert_eq!(of(json!({"base_url": "http://[::1]:7/v1"})).unwrap().place, "[::1]:7");
     }
 
     #[test]
     fn variables_of_ollama_count_for_ollama_only() {
-        let of_ollama = json!({"ollama_base_url": "http://gpu:11434/v1", "secrets": ["ollama_api_key"]});
+        let of_ollama =
+            json!({"ollama_base_url": "http://gpu:11434/v1", "secrets": ["ollama_api_key"]});
         let provider = of(of_ollama).unwrap();
         assert_eq!((provider.place.as_str(), provider.secret), ("gpu:11434", Some(OLLAMA_KEY)));
         let other = json!({"provider": "openai", "ollama_base_url": "http://gpu:11434/v1", "secrets": ["ollama_api_key"]});

@@ -15,8 +15,9 @@ use windlass_sdk::{
 use crate::{
     artifact, changes,
     changes::Difference,
-    consent, error,
+    consent,
     ending::Ending,
+    error,
     event::Request,
     follow::{End, Follow, tell},
     house, id,
@@ -136,7 +137,7 @@ impl<'a> Work<'a> {
             watch: Watch::new(&message, kept.tally.clone(), clock::now()),
             note: &|tally| Note { tally: tally.clone(), ..kept.clone() }.keep(),
         };
-        let end = follow.to_the_end(stream)?;
+        let end = follow.await_end(stream)?;
         self.note.tally = follow.watch.tally;
         self.settle(&server, end)
     }
@@ -192,9 +193,14 @@ impl<'a> Work<'a> {
         if !self.note.message.is_empty() && self.note.process != server.process_id {
             self.note.generation += 1;
             if self.note.generation > MOST_RESTARTS {
-                return Err(Error::failed(format!("opencode went away {MOST_RESTARTS} times in the middle of the task")));
+                return Err(Error::failed(format!(
+                    "opencode went away {MOST_RESTARTS} times in the middle of the task"
+                )));
             }
-            tell(&Line::Warning("opencode was started again: the task is, too".to_owned()), &mut self.note.tally);
+            tell(
+                &Line::Warning("opencode was started again: the task is, too".to_owned()),
+                &mut self.note.tally,
+            );
         }
         // A session does one task at a time: what is given to the model meanwhile, opencode takes for the same one.
         while !server.is_idle(&conversation)? {
@@ -206,7 +212,8 @@ impl<'a> Work<'a> {
         self.note.process.clone_from(&server.process_id);
         self.note.conversation = conversation;
         self.note.keep()?;
-        let (message, text, schema) = (&self.note.message, &self.task.task, self.task.schema.as_ref());
+        let (message, text, schema) =
+            (&self.note.message, &self.task.task, self.task.schema.as_ref());
         server.prompt(&self.note.conversation, &Prompt { message, text, schema }, &self.provider)
     }
 
@@ -224,14 +231,19 @@ impl<'a> Work<'a> {
 
     fn settle(&mut self, server: &Server, end: End) -> Result<Option<Done>> {
         let (answered, code, why) = match end {
-            End::Over(answered, Ending::Completed) => return self.complete(server, *answered).map(Some),
+            End::Over(answered, Ending::Completed) => {
+                return self.complete(server, *answered).map(Some);
+            }
             End::Over(answered, Ending::Failed(why)) => (Some(*answered), Code::Failed, why),
-            End::Over(answered, _) => (Some(*answered), Code::Failed, "somebody stopped it within opencode".to_owned()),
+            End::Over(answered, _) => {
+                (Some(*answered), Code::Failed, "somebody stopped it within opencode".to_owned())
+            }
             End::Failed(why) => (None, Code::Failed, why),
             End::Silent => (None, Code::Timeout, self.silence()?),
             End::Asks(requests) => return Err(self.ask(&requests)?),
             End::Lost(words) => {
-                let line = Line::Warning(format!("opencode went away {}", summary::shortened(&words)));
+                let line =
+                    Line::Warning(format!("opencode went away {}", summary::shortened(&words)));
                 tell(&line, &mut self.note.tally);
                 return Ok(None);
             }
@@ -245,7 +257,9 @@ impl<'a> Work<'a> {
             0 => "",
             _ => " but failures",
         };
-        Ok(format!("nothing came from the model for {seconds} s{retries}, which is all that `request_timeout` allows"))
+        Ok(format!(
+            "nothing came from the model for {seconds} s{retries}, which is all that `request_timeout` allows"
+        ))
     }
 
     fn complete(&mut self, server: &Server, answered: Answered) -> Result<Done> {
@@ -253,7 +267,9 @@ impl<'a> Work<'a> {
             None => None,
             Some(schema) => match misfit(schema, answered.message.info.structured.as_ref()) {
                 Ok(text) => Some(text),
-                Err(why) => return Err(self.fail(server, Some(&answered), Error::failed(why)).into()),
+                Err(why) => {
+                    return Err(self.fail(server, Some(&answered), Error::failed(why)).into());
+                }
             },
         };
         let difference = self.difference(server);
@@ -281,11 +297,21 @@ impl<'a> Work<'a> {
         since.map_err(|error| log::write(Level::Warn, &error.message)).ok()
     }
 
-    fn keep(&self, state: &str, answered: Option<&Answered>, difference: Option<&Difference>) -> Done {
+    fn keep(
+        &self,
+        state: &str,
+        answered: Option<&Answered>,
+        difference: Option<&Difference>,
+    ) -> Done {
         self.record().keep(state, &self.task.task, answered, difference, None)
     }
 
-    fn keep_failed(&self, answered: Option<&Answered>, difference: Option<&Difference>, why: &str) -> Done {
+    fn keep_failed(
+        &self,
+        answered: Option<&Answered>,
+        difference: Option<&Difference>,
+        why: &str,
+    ) -> Done {
         self.record().keep("failed", &self.task.task, answered, difference, Some(why))
     }
 
@@ -302,7 +328,10 @@ impl<'a> Work<'a> {
     /// Ends the run with questions; whoever answers them is told what they are.
     fn ask(&mut self, requests: &[Request]) -> Result<windlass_sdk::Stop, Error> {
         self.note.keep()?;
-        let told: Vec<_> = requests.iter().map(|request| json!({"id": request.id, "wants": crate::watch::wanted(request)})).collect();
+        let told: Vec<_> = requests
+            .iter()
+            .map(|request| json!({"id": request.id, "wants": crate::watch::wanted(request)}))
+            .collect();
         let meta = Workspace::open(&self.session.meta)?;
         meta.put(artifact::place(&self.run.id, artifact::QUESTIONS), json!(told).to_string())?;
         Ok(consent::questions(requests).into())
@@ -351,7 +380,11 @@ fn misfit(schema: &Value, given: Option<&Value>) -> Result<String, String> {
 
 /// The error of who wants something of a run that is not there.
 pub(crate) fn absent(run: &str, error: Error) -> Error {
-    if error.code == Code::NotFound { error::no_run(run) } else { error::about("run_id", run, error) }
+    if error.code == Code::NotFound {
+        error::no_run(run)
+    } else {
+        error::about("run_id", run, error)
+    }
 }
 
 #[cfg(test)]

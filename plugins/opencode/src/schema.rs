@@ -7,15 +7,47 @@ use serde_json::{Map, Value};
 
 /// What only describes.
 const WORDS: [&str; 14] = [
-    "$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default", "examples",
-    "example", "format", "deprecated", "readOnly", "writeOnly",
+    "$schema",
+    "$id",
+    "$comment",
+    "$defs",
+    "definitions",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "example",
+    "format",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
 ];
 /// What says something of values.
 const RULES: [&str; 24] = [
-    "type", "enum", "const", "properties", "required", "additionalProperties", "minProperties",
-    "maxProperties", "items", "prefixItems", "minItems", "maxItems", "uniqueItems", "minLength",
-    "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "anyOf",
-    "oneOf", "allOf", "not",
+    "type",
+    "enum",
+    "const",
+    "properties",
+    "required",
+    "additionalProperties",
+    "minProperties",
+    "maxProperties",
+    "items",
+    "prefixItems",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "anyOf",
+    "oneOf",
+    "allOf",
+    "not",
 ];
 /// A schema that is deeper is a mistake, or leads to itself.
 const DEEPEST: usize = 64;
@@ -148,7 +180,13 @@ impl<'a> Wrong<'a> {
         }
     }
 
-    fn combined(&mut self, rules: &'a Map<String, Value>, value: &Value, place: &str, depth: usize) {
+    fn combined(
+        &mut self,
+        rules: &'a Map<String, Value>,
+        value: &Value,
+        place: &str,
+        depth: usize,
+    ) {
         let list = |name: &str| rules.get(name).and_then(Value::as_array);
         for schema in list("allOf").into_iter().flatten() {
             self.look(schema, value, place, depth + 1);
@@ -191,9 +229,9 @@ impl<'a> Wrong<'a> {
         let known = rules.get("properties").and_then(Value::as_object);
         for (name, value) in members {
             let place = format!("{place}/{name}");
-            match known.and_then(|known| known.get(name)).or_else(|| rules.get("additionalProperties")) {
-                Some(schema) => self.look(schema, value, &place, depth + 1),
-                None => {}
+            let own = known.and_then(|known| known.get(name));
+            if let Some(schema) = own.or_else(|| rules.get("additionalProperties")) {
+                self.look(schema, value, &place, depth + 1);
             }
         }
         self.count(rules, ["minProperties", "maxProperties"], members.len(), "members", place);
@@ -209,7 +247,8 @@ impl<'a> Wrong<'a> {
         }
         self.count(rules, ["minItems", "maxItems"], items.len(), "items", place);
         let unique = rules.get("uniqueItems") == Some(&Value::Bool(true));
-        let again = |(number, item): (usize, &Value)| items.iter().take(number).any(|it| same(it, item));
+        let again =
+            |(number, item): (usize, &Value)| items.iter().take(number).any(|it| same(it, item));
         if unique && items.iter().enumerate().any(again) {
             self.tell(place, "has an item twice");
         }
@@ -229,7 +268,8 @@ impl<'a> Wrong<'a> {
     ) {
         let bound = |name: &str| rules.get(name).and_then(Value::as_u64);
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        if bound(least).is_some_and(|bound| count < bound) || bound(most).is_some_and(|bound| count > bound)
+        if bound(least).is_some_and(|bound| count < bound)
+            || bound(most).is_some_and(|bound| count > bound)
         {
             self.tell(place, format!("has {count} {of}, which `{least}` or `{most}` forbids"));
         }

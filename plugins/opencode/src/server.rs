@@ -63,13 +63,18 @@ pub(crate) enum Reply<'a> {
 }
 
 impl Server {
-    pub(crate) fn new(container: Container, process: Process, password: &str) -> Result<Self, Error> {
+    pub(crate) fn new(
+        container: Container,
+        process: Process,
+        password: &str,
+    ) -> Result<Self, Error> {
         let process_id = process.info()?.id;
         Ok(Self { container, process, process_id, authorization: id::authorization(password) })
     }
 
     pub(crate) fn is_healthy(&self) -> bool {
-        let look = || self.send(self.container.port(PORT).get("/global/health")?.patience_ms(HEALTH_MS));
+        let look =
+            || self.send(self.container.port(PORT).get("/global/health")?.patience_ms(HEALTH_MS));
         look().is_ok_and(|answer| answer.is_success())
     }
 

@@ -64,7 +64,10 @@ impl Session {
         if let Some(before) = &before
             && serde_json::from_str::<Self>(before)?.terminated.is_none()
         {
-            return Err(Error::new(Code::Conflict, format!("workspace `{id}` is a session already")));
+            return Err(Error::new(
+                Code::Conflict,
+                format!("workspace `{id}` is a session already"),
+            ));
         }
         swap(SESSIONS, id, before.as_deref(), &serde_json::to_string(self)?)
     }
@@ -113,14 +116,22 @@ impl Session {
     }
 }
 
-/// The session that answers to a key, if there is one; and what stands there, for [`take_key`].
-pub(crate) fn by_key(key: &str) -> Result<(Option<(String, Session)>, Option<String>), Error> {
-    let Some(id) = get(KEYS, key)? else { return Ok((None, None)) };
-    match Session::live(&id) {
-        Ok(session) => Ok((Some((id.clone(), session)), Some(id))),
-        Err(error) if error.code == Code::NotFound => Ok((None, Some(id))),
-        Err(error) => Err(error),
-    }
+/// What answers to a key.
+pub(crate) struct Keyed {
+    /// A session that is not terminated.
+    pub(crate) live: Option<String>,
+    /// What is written there, for [`take_key`].
+    pub(crate) written: Option<String>,
+}
+
+pub(crate) fn by_key(key: &str) -> Result<Keyed, Error> {
+    let written = get(KEYS, key)?;
+    let live = match written.as_deref().map(Session::live) {
+        Some(Ok(_)) => written.clone(),
+        Some(Err(error)) if error.code != Code::NotFound => return Err(error),
+        _ => None,
+    };
+    Ok(Keyed { live, written })
 }
 
 /// Lets a session answer to a key, if nobody else has taken it meanwhile.

@@ -155,7 +155,11 @@ impl Number {
         let seconds = number.filter(|number| *number > 0.0 && *number < 1e9);
         let whole = seconds.map(|seconds| (seconds * 1000.0).ceil());
         // In range, as it was looked at.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is positive and small")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is positive and small"
+        )]
         whole.map(|ms| ms as u64).ok_or_else(|| {
             let text = match self {
                 Self::Number(number) => number.to_string(),
@@ -180,14 +184,18 @@ mod tests {
     fn without_a_word_it_is_what_users_know() {
         let settings = read("{}").unwrap();
         assert_eq!(settings.image, "opencode-as-mcp-runtime:latest");
-        assert_eq!((settings.start_ms().unwrap(), settings.silence_ms().unwrap()), (20_000, 300_000));
+        assert_eq!(
+            (settings.start_ms().unwrap(), settings.silence_ms().unwrap()),
+            (20_000, 300_000)
+        );
         assert_eq!(settings.pause_ms().unwrap(), 200);
         assert_eq!((settings.permission, settings.extras()), (Permission::Allow, None));
     }
 
     #[test]
     fn a_variable_may_hold_a_number() {
-        let settings = read(r#"{"poll_interval": "0.05", "request_timeout": "7", "extras_dir": "/x/"}"#);
+        let settings =
+            read(r#"{"poll_interval": "0.05", "request_timeout": "7", "extras_dir": "/x/"}"#);
         let settings = settings.unwrap();
         assert_eq!((settings.pause_ms().unwrap(), settings.silence_ms().unwrap()), (50, 7_000));
         assert_eq!(settings.extras(), Some("/x"));

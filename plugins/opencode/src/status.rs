@@ -99,7 +99,8 @@ impl Tool for GetRunLogs {
 
     fn run(self, _: &Call) -> Result<Logs> {
         let info = jobs::get(&self.run_id).map_err(|error| absent(&self.run_id, error))?;
-        let log = jobs::log(&self.run_id, LONGEST_LOG).map_err(|error| absent(&self.run_id, error))?;
+        let log =
+            jobs::log(&self.run_id, LONGEST_LOG).map_err(|error| absent(&self.run_id, error))?;
         let most = usize::try_from(self.tail_lines).unwrap_or(usize::MAX);
         let logs = last_lines(&log, most).to_owned();
         Ok(Logs { success: true, run_id: self.run_id, state: Run::of(info).state, logs })

@@ -76,7 +76,9 @@ fn check(task: &str) -> Result<(), Error> {
     if length > LONGEST_TASK {
         return Err(Error::new(
             Code::Limit,
-            format!("`task` has {length} bytes, more than {LONGEST_TASK}: put the long part into a file of the session, and name it"),
+            format!(
+                "`task` has {length} bytes, more than {LONGEST_TASK}: put the long part into a file of the session, and name it"
+            ),
         ));
     }
     Ok(())
@@ -85,7 +87,10 @@ fn check(task: &str) -> Result<(), Error> {
 fn check_schema(schema: &Value) -> Result<(), Error> {
     let length = schema.to_string().len();
     if length > LARGEST_SCHEMA {
-        return Err(Error::new(Code::Limit, format!("`schema` has {length} bytes, more than {LARGEST_SCHEMA}")));
+        return Err(Error::new(
+            Code::Limit,
+            format!("`schema` has {length} bytes, more than {LARGEST_SCHEMA}"),
+        ));
     }
     schema::check(schema).map_err(Error::invalid)
 }

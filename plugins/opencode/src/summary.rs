@@ -48,9 +48,11 @@ impl Tally {
 
     /// In few words: `completed in 12.3 s: 3 steps; bash ×2, edit ×1; 1 file changed (+3 −1)`.
     pub(crate) fn words(&self, state: &str, took_ms: u64, changes: Option<&Changes>) -> String {
-        let plural = |count: u32, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let plural =
+            |count: u32, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let mut parts = vec![plural(self.steps, "step")];
-        let tools: Vec<_> = self.tools.iter().map(|(name, count)| format!("{name} ×{count}")).collect();
+        let tools: Vec<_> =
+            self.tools.iter().map(|(name, count)| format!("{name} ×{count}")).collect();
         if !tools.is_empty() {
             parts.push(tools.join(", "));
         }
@@ -132,7 +134,10 @@ mod tests {
             "completed in 12.3 s: 2 steps; bash ×2; 1 tool use failed; 1 file changed (+3 −1)"
         );
         let idle = Tally { steps: 1, retries: 2, ..Tally::default() };
-        assert_eq!(idle.words("failed", 0, None), "failed in 0.0 s: 1 step; the model failed 2 times");
+        assert_eq!(
+            idle.words("failed", 0, None),
+            "failed in 0.0 s: 1 step; the model failed 2 times"
+        );
         assert!(idle.words("failed", 0, Some(&Changes::default())).ends_with("no file changed"));
     }
 

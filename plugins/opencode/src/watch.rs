@@ -54,7 +54,11 @@ impl Watch {
                 }
                 self.tally.count(&tool);
                 let line = summary::line_of_tool(&tool);
-                return Some(if tool.status == "error" { Line::Warning(line) } else { Line::Plain(line) });
+                return Some(if tool.status == "error" {
+                    Line::Warning(line)
+                } else {
+                    Line::Plain(line)
+                });
             }
             Event::Said { message, text } => {
                 self.lives(now);
@@ -66,7 +70,10 @@ impl Watch {
                 self.tally.retries += 1;
                 self.idle_since = None;
                 let why = summary::shortened(&why);
-                return Some(Line::Warning(format!("the model fails for the {}: {why}", nth(attempt))));
+                return Some(Line::Warning(format!(
+                    "the model fails for the {}: {why}",
+                    nth(attempt)
+                )));
             }
             Event::Busy => self.idle_since = None,
             Event::Idle => self.look = true,
@@ -111,7 +118,9 @@ impl Watch {
             self.lives(now);
         }
         if info.time.completed.is_some() && info.id == self.latest {
-            if let Some(tokens) = info.tokens.filter(|_| self.tools.insert(info.id.clone(), String::new()).is_none()) {
+            if let Some(tokens) =
+                info.tokens.filter(|_| self.tools.insert(info.id.clone(), String::new()).is_none())
+            {
                 self.tally.tokens.input += tokens.input;
                 self.tally.tokens.output += tokens.output;
                 self.tally.cost += info.cost;
@@ -130,7 +139,11 @@ impl Watch {
 /// What a permission is for, in words.
 pub(crate) fn wanted(request: &Request) -> String {
     let patterns = summary::shortened(&request.patterns.join(", "));
-    if patterns.is_empty() { request.permission.clone() } else { format!("{}: {patterns}", request.permission) }
+    if patterns.is_empty() {
+        request.permission.clone()
+    } else {
+        format!("{}: {patterns}", request.permission)
+    }
 }
 
 fn nth(number: u64) -> String {
@@ -170,29 +183,45 @@ mod tests {
     fn a_run_is_told_line_by_line() {
         let mut watch = watch();
         let message = |id: &str, more: Value| {
-            let mut info = json!({"id": id, "role": "assistant", "parentID": "msg_1", "time": {"created": 1}});
+            let mut info =
+                json!({"id": id, "role": "assistant", "parentID": "msg_1", "time": {"created": 1}});
             info.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             json!({"info": info})
         };
         let user = json!({"info": {"id": "msg_1", "role": "user", "time": {"created": 1}}});
         assert_eq!(say(&mut watch, "message.updated", user, 11), None);
-        assert_eq!(say(&mut watch, "message.updated", message("msg_2", json!({})), 12), plain("step 1"));
+        assert_eq!(
+            say(&mut watch, "message.updated", message("msg_2", json!({})), 12),
+            plain("step 1")
+        );
         assert_eq!(say(&mut watch, "message.updated", message("msg_2", json!({})), 13), None);
         let tool = |status: &str| json!({"part": {"type": "tool", "tool": "bash", "callID": "c", "state": {"status": status, "input": {"command": "ls"}}}});
         assert_eq!(say(&mut watch, "message.part.updated", tool("pending"), 14), None);
         assert_eq!(say(&mut watch, "message.part.updated", tool("running"), 15), plain("bash: ls"));
         assert_eq!(say(&mut watch, "message.part.updated", tool("running"), 16), None);
-        assert_eq!(say(&mut watch, "message.part.updated", tool("completed"), 17), plain("bash completed: ls"));
+        assert_eq!(
+            say(&mut watch, "message.part.updated", tool("completed"), 17),
+            plain("bash completed: ls")
+        );
         let over = json!({"time": {"created": 1, "completed": 2}, "tokens": {"input": 5, "output": 7}, "cost": 0.5});
         for _ in 0..2 {
-            assert_eq!(say(&mut watch, "message.updated", message("msg_2", over.clone()), 18), None);
+            assert_eq!(
+                say(&mut watch, "message.updated", message("msg_2", over.clone()), 18),
+                None
+            );
         }
         assert!(watch.look);
         let text = json!({"part": {"type": "text", "messageID": "msg_2", "text": "all\ndone", "time": {"end": 1}}});
         assert_eq!(say(&mut watch, "message.part.updated", text, 19), plain("says: all done"));
-        assert_eq!(say(&mut watch, "file.edited", json!({"file": "/workspace/a"}), 20), plain("/workspace/a is changed"));
+        assert_eq!(
+            say(&mut watch, "file.edited", json!({"file": "/workspace/a"}), 20),
+            plain("/workspace/a is changed")
+        );
         assert_eq!((watch.life, watch.tally.steps, watch.tally.tools["bash"]), (20, 1, 1));
-        assert_eq!((watch.tally.tokens.input, watch.tally.tokens.output, watch.tally.cost), (5.0, 7.0, 0.5));
+        assert_eq!(
+            (watch.tally.tokens.input, watch.tally.tokens.output, watch.tally.cost),
+            (5.0, 7.0, 0.5)
+        );
     }
 
     #[test]
@@ -204,7 +233,8 @@ mod tests {
         say(&mut watch, "session.status", json!({"status": {"type": "busy"}}), 21);
         say(&mut watch, "session.idle", json!({}), 22);
         assert_eq!((watch.life, watch.tally.retries, watch.look), (10, 1, true));
-        let failed = json!({"error": {"name": "UnknownError", "data": {"message": "Model not found"}}});
+        let failed =
+            json!({"error": {"name": "UnknownError", "data": {"message": "Model not found"}}});
         assert!(matches!(say(&mut watch, "session.error", failed, 23), Some(Line::Warning(_))));
         assert!(watch.failure.is_some());
     }
@@ -213,13 +243,30 @@ mod tests {
     fn permissions_are_kept_until_somebody_takes_them() {
         let mut watch = watch();
         let asked = json!({"id": "per_1", "permission": "bash", "patterns": ["echo hi", "ls"]});
-        assert_eq!(say(&mut watch, "permission.asked", asked, 11), plain("wants to do: bash: echo hi, ls"));
+        assert_eq!(
+            say(&mut watch, "permission.asked", asked, 11),
+            plain("wants to do: bash: echo hi, ls")
+        );
         say(&mut watch, "question.asked", json!({"id": "que_1"}), 12);
-        assert_eq!((watch.permissions[0].id.as_str(), watch.questions[0].as_str()), ("per_1", "que_1"));
+        assert_eq!(
+            (watch.permissions[0].id.as_str(), watch.questions[0].as_str()),
+            ("per_1", "que_1")
+        );
     }
 
     #[test]
     fn numbers_are_told_as_people_say_them() {
-        assert_eq!([1, 2, 3, 4, 11, 21, 112].map(nth), ["1st time", "2nd time", "3rd time", "4th time", "11th time", "21st time", "112th time"]);
+        assert_eq!(
+            [1, 2, 3, 4, 11, 21, 112].map(nth),
+            [
+                "1st time",
+                "2nd time",
+                "3rd time",
+                "4th time",
+                "11th time",
+                "21st time",
+                "112th time"
+            ]
+        );
     }
 }
