@@ -1,6 +1,9 @@
 //! What comes inside this program: the plugins with what ships beside each of them, and the supervisor.
 
-use std::{collections::BTreeMap, env};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+};
 
 use serde::Deserialize;
 
@@ -33,6 +36,7 @@ pub struct Defaults {
     pub grants: Grants,
     pub secrets: BTreeMap<String, Reference>,
     pub secrets_by_prefix: Option<SecretsByPrefix>,
+    pub secrets_by_variable: Option<SecretsByVariable>,
     pub config: toml::Table,
 }
 
@@ -43,6 +47,23 @@ pub struct SecretsByPrefix {
     /// What stands before the name of the secret.
     pub prefix: String,
     /// The key of the plugin's configuration that lists the names. The values the plugin never sees.
+    pub config: String,
+}
+
+/// Single variables that are secrets of the plugin where they are set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsByVariable {
+    /// Which variable each secret is in.
+    pub names: BTreeMap<String, String>,
+    /// The key of the plugin's configuration that lists the names of those that are there.
+    pub config: String,
+}
+
+/// Secrets that are there because a variable is set.
+pub struct Inherited {
+    pub secrets: BTreeMap<String, Reference>,
+    /// The key of the plugin's configuration that lists their names.
     pub config: String,
 }
 
@@ -58,11 +79,42 @@ impl Defaults {
         let set = |name: &String| env::var_os(name).is_some_and(|value| !value.is_empty());
         !self.only_when_named && self.when_set.as_ref().is_none_or(set)
     }
+
+    /// The secrets that these variables hold.
+    pub fn inherited(
+        &self,
+        variables: impl Iterator<Item = (String, String)> + Clone,
+    ) -> Vec<Inherited> {
+        let by_prefix = self.secrets_by_prefix.as_ref().map(|own| Inherited {
+            secrets: own.find(variables.clone()),
+            config: own.config.clone(),
+        });
+        let by_variable = self
+            .secrets_by_variable
+            .as_ref()
+            .map(|own| Inherited { secrets: own.find(variables), config: own.config.clone() });
+        by_prefix.into_iter().chain(by_variable).collect()
+    }
+}
+
+impl SecretsByVariable {
+    /// The secrets whose variables are there. An empty one is none.
+    fn find(
+        &self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> BTreeMap<String, Reference> {
+        let set = variables.filter(|(_, value)| !value.trim().is_empty());
+        let set: BTreeSet<_> = set.map(|(variable, _)| variable).collect();
+        let there = self.names.iter().filter(|(_, variable)| set.contains(*variable));
+        there
+            .map(|(name, variable)| (name.clone(), Reference::Environment(variable.clone())))
+            .collect()
+    }
 }
 
 impl SecretsByPrefix {
     /// The secrets that these variables hold, by name. An empty one is none, and so is one whose name nobody could write.
-    pub fn find(
+    fn find(
         &self,
         variables: impl Iterator<Item = (String, String)>,
     ) -> BTreeMap<String, Reference> {
@@ -96,5 +148,17 @@ mod tests {
         let found = own.find(variables.into_iter());
         let told: Vec<_> = found.iter().map(|(name, from)| format!("{name} {from}")).collect();
         assert_eq!(told, ["TOKEN ${MY_TOKEN}"]);
+    }
+
+    #[test]
+    fn single_variables_are_secrets_where_they_are_set() {
+        let names = [("key", "A_KEY"), ("other", "B_KEY"), ("third", "C_KEY")];
+        let names = names.map(|(name, variable)| (name.to_owned(), variable.to_owned())).into();
+        let own = SecretsByVariable { names, config: "secrets".to_owned() };
+        let variables = [("A_KEY", "k"), ("B_KEY", " "), ("KEY", "x")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let found = own.find(variables.into_iter());
+        let told: Vec<_> = found.iter().map(|(name, from)| format!("{name} {from}")).collect();
+        assert_eq!(told, ["key ${A_KEY}"]);
     }
 }

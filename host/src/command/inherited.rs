@@ -82,6 +82,11 @@ fn address(
     })
 }
 
+/// Where the host keeps its things, if a variable says so.
+pub(super) fn state_directory(lookup: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    lookup("MCP_STATE_DIR").map(|written| PathBuf::from(written.trim()))
+}
+
 /// Where the database lies, if a variable says so.
 pub(super) fn database(lookup: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let written = lookup("MCP_STATE_DB")?;
@@ -174,6 +179,12 @@ mod tests {
             Some(Transport::Stdio)
         );
         assert!(transport(&of(&[("MCP_HTTP_PORT", "seven")])).is_err());
+    }
+
+    #[test]
+    fn the_state_may_lie_elsewhere() {
+        assert_eq!(state_directory(&of(&[("MCP_STATE_DIR", " /srv/x ")])), Some("/srv/x".into()));
+        assert_eq!(state_directory(&of(&[])), None);
     }
 
     #[test]

@@ -39,7 +39,9 @@ pub struct Claim(#[allow(dead_code, reason = "holds the lock until it is dropped
 
 impl State {
     pub fn directory(&self) -> anyhow::Result<PathBuf> {
-        place(self.state_dir.as_ref(), "XDG_STATE_HOME", ".local/state", "--state-dir")
+        let inherited = || inherited::state_directory(&inherited::variable);
+        let chosen = self.state_dir.clone().or_else(inherited);
+        place(chosen.as_ref(), "XDG_STATE_HOME", ".local/state", "--state-dir")
     }
 
     pub fn cache(&self) -> anyhow::Result<PathBuf> {

@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,7 +14,7 @@ use toml::Table;
 
 use super::{Catalog, Plugins, Registry, Schema, Visible, check, grants, mounts};
 use crate::{
-    bundled::{Bundled, Defaults},
+    bundled::{Bundled, Defaults, Inherited},
     config::PluginConfig,
     plugin::{self, Code, Description, Plugin, Prepared, Settings},
     secrets::{self, Secrets},
@@ -186,16 +188,15 @@ impl Registry {
             Source::Bundled(bundled) => bundled.defaults()?,
             Source::File(_) => Defaults::default(),
         };
-        let inherited = defaults.secrets_by_prefix.as_ref().map(|own| own.find(variables()));
-        let inherited = inherited.unwrap_or_default();
+        let inherited = defaults.inherited(variables());
         let mut grants = table.grants.clone().unwrap_or(defaults.grants);
-        grants::add_secrets(&mut grants, inherited.keys());
         let mut config = configure(name, defaults.config, &table.config)?;
-        if let Some(own) = &defaults.secrets_by_prefix {
-            list_names(&mut config, &own.config, inherited.keys());
-        }
         let mut references = defaults.secrets;
-        references.extend(inherited);
+        for Inherited { secrets, config: key } in inherited {
+            grants::add_secrets(&mut grants, secrets.keys());
+            list_names(&mut config, &key, secrets.keys());
+            references.extend(secrets);
+        }
         references.extend(table.secrets.clone());
         let config =
             serde_json::to_string(&config).with_context(|| format!("plugins.{name}.config"))?;
@@ -302,9 +303,12 @@ fn configure(name: &str, mut config: Table, operators: &Table) -> anyhow::Result
 }
 
 /// The environment, as far as it is text.
-fn variables() -> impl Iterator<Item = (String, String)> {
-    env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+fn variables() -> impl Iterator<Item = (String, String)> + Clone {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let all: Vec<_> = env::vars_os().filter_map(text).collect();
+    all.into_iter()
 }
 
 /// Adds names to a list of the configuration. What is no list is left to the plugin's schema.
