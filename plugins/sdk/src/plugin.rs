@@ -94,26 +94,33 @@ macro_rules! plugin {
             }
         }
 
+        $crate::jobs_or_none!($($($job),*)?);
+        $crate::resources_or_none!($($resources)?);
+        $crate::private::export!(Plugin with_types_in $crate::bindings);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! jobs_or_none {
+    ($($job:ty),*) => {
         impl $crate::private::work::Guest for Plugin {
             fn run(
                 job: $crate::private::work::Job,
             ) -> Result<$crate::private::work::Outcome, $crate::types::Error> {
-                $($(if job.kind == <$job as $crate::Job>::KIND {
+                $(if job.kind == <$job as $crate::Job>::KIND {
                     return $crate::private::run_job::<$job>(job);
-                })*)?
+                })*
                 Err($crate::Error::not_found(format!("no job of kind `{}`", job.kind)))
             }
 
             fn stopped(job: $crate::private::work::Job) -> Result<(), $crate::types::Error> {
-                $($(if job.kind == <$job as $crate::Job>::KIND {
+                $(if job.kind == <$job as $crate::Job>::KIND {
                     return $crate::private::stopped_job::<$job>(job);
-                })*)?
+                })*
                 Err($crate::Error::not_found(format!("no job of kind `{}`", job.kind)))
             }
         }
-
-        $crate::resources_or_none!($($resources)?);
-        $crate::private::export!(Plugin with_types_in $crate::bindings);
     };
 }
 
