@@ -23,6 +23,7 @@ mod coder;
 mod devbench;
 mod git;
 mod openhands;
+mod opencode;
 mod rooms;
 mod yields;
 mod beside;

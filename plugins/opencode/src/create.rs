@@ -35,7 +35,8 @@ pub(crate) struct CreateOrReuseSession {
     reuse_key: Option<String>,
     /// An image with opencode in it, for a session that is made.
     image: Option<String>,
-    /// The id of a workspace (`w_…`) with files to work on, such as `git_clone` gives. Without it, the session begins empty.
+    /// The id of a workspace (`w_…`) with files to work on, such as `git_clone` gives; if it is a session, that one is given.
+    /// Without it, the session begins empty.
     workspace: Option<String>,
 }
 
@@ -63,7 +64,10 @@ impl Tool for CreateOrReuseSession {
         }
         let (id, reused) = match &self.reuse_key {
             Some(key) => self.by_key(check_key(key)?, &settings)?,
-            None => (self.make(&settings)?, false),
+            None => match self.workspace.as_ref().filter(|id| Session::live(id).is_ok()) {
+                Some(id) => (id.clone(), true),
+                None => (self.make(&settings)?, false),
+            },
         };
         if let Err(error) = house::started(&id, &settings) {
             let error = error::about("session_id", &id, error);

@@ -29,7 +29,7 @@ const STALLED_MS: u64 = 60_000;
 /// How long nothing may come on a connection: opencode sends something every ten seconds.
 const DEAF_MS: u64 = 40_000;
 /// How long one wait for an event is.
-const WAIT_MS: u32 = 1_000;
+const WAIT_MS: u32 = 5_000;
 /// Between two tries to hear events again.
 const PAUSE_MS: u32 = 200;
 
@@ -151,7 +151,9 @@ impl Follow<'_> {
             self.watch.idle_since = None;
             // The last message is there before the session is at rest.
             self.watch.look = ending != Ending::None;
-            self.ask_for_permissions()?;
+            if ending == Ending::None {
+                self.ask_for_permissions()?;
+            }
             return Ok(None);
         }
         if let Some(own) = own

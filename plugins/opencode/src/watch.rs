@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ending::{Failure, Info, Message},
+    ending::{Ending, Failure, Info, Message},
     event::{Event, Request},
     summary::{self, Tally},
 };
@@ -125,7 +125,7 @@ impl Watch {
                 self.tally.tokens.output += tokens.output;
                 self.tally.cost += info.cost;
             }
-            self.look = true;
+            self.look |= info.ending() != Ending::None;
         }
         begun.then(|| Line::Plain(format!("step {}", self.tally.steps)))
     }
@@ -203,7 +203,7 @@ mod tests {
             say(&mut watch, "message.part.updated", tool("completed"), 17),
             plain("bash completed: ls")
         );
-        let over = json!({"time": {"created": 1, "completed": 2}, "tokens": {"input": 5, "output": 7}, "cost": 0.5});
+        let over = json!({"time": {"created": 1, "completed": 2}, "finish": "stop", "tokens": {"input": 5, "output": 7}, "cost": 0.5});
         for _ in 0..2 {
             assert_eq!(
                 say(&mut watch, "message.updated", message("msg_2", over.clone()), 18),
