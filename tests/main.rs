@@ -27,6 +27,7 @@ mod opencode;
 mod rooms;
 mod yields;
 mod beside;
+mod reach;
 mod mounts;
 mod hostile;
 mod tidy;

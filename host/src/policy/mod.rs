@@ -8,6 +8,7 @@ mod going_on;
 mod processes;
 mod jobs;
 mod egress;
+mod reach;
 mod images;
 mod network;
 mod store;
@@ -29,6 +30,7 @@ pub use images::Image;
 pub use jobs::{AskedJob, JobsOf, NewJob, Note, page_of_jobs};
 pub use network::{Place, Target, is_private};
 pub use processes::NewProcess;
+pub use reach::Reach;
 pub use store::{Document, Page};
 pub use workspace_path::WorkspacePath;
 pub use workspaces::{
@@ -46,6 +48,7 @@ pub struct Policy {
     grants: Arc<Grants>,
     places: Arc<[Place]>,
     egress: Arc<egress::Egress>,
+    reach: Reach,
     tool: Option<ToolPromise>,
     caller: Arc<str>,
 }
@@ -74,6 +77,7 @@ impl Policy {
             grants: Arc::new(grants),
             places,
             egress,
+            reach: Reach::Granted,
             tool: None,
             caller: LOCAL.into(),
         })
@@ -89,6 +93,12 @@ impl Policy {
     #[must_use]
     pub fn for_caller(&self, caller: &Arc<str>) -> Self {
         Self { caller: caller.clone(), ..self.clone() }
+    }
+
+    /// The same policy for one container's way out.
+    #[must_use]
+    pub fn within(&self, reach: Reach) -> Self {
+        Self { reach, ..self.clone() }
     }
 
     pub fn plugin(&self) -> &str {
