@@ -24,6 +24,7 @@ mod devbench;
 mod git;
 mod openhands;
 mod rooms;
+mod jobs;
 mod yields;
 mod mounts;
 mod hostile;
