@@ -25,6 +25,7 @@ mod git;
 mod openhands;
 mod opencode;
 mod rooms;
+mod jobs;
 mod yields;
 mod beside;
 mod reach;

@@ -43,9 +43,17 @@ fn a_panic_of_the_host_is_answered() {
         let wanted = registry.wanted(None, &[fixture("echo")]).unwrap();
         registry.load_all(&wanted).await.unwrap();
         let catalog = registry.catalog();
+        let caller = Arc::from("local");
         let wait = |observer: Arc<dyn Observer>| {
             let arguments = json!({"milliseconds": 1}).to_string();
-            registry.call(&catalog.tools["wait"], arguments, Abilities::empty(), None, observer)
+            registry.call(
+                &catalog.tools["wait"],
+                &caller,
+                arguments,
+                Abilities::empty(),
+                None,
+                observer,
+            )
         };
         let error = wait(Arc::new(Panics)).await.unwrap_err();
         assert_eq!(error.code, Code::Other);

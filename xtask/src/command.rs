@@ -14,6 +14,9 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::tree;
 
+/// How apt is told to wait for another one: the engines are got ready side by side.
+pub(crate) const IN_TURN: [&str; 2] = ["-o", "DPkg::Lock::Timeout=600"];
+
 /// How often a program that may take only so long is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 

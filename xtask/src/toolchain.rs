@@ -92,7 +92,10 @@ fn install_from_debian() {
     }
     let apt = |arguments: &[&str]| {
         let mut apt = Command::new("apt-get");
-        apt.arg("--quiet").args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        apt.arg("--quiet")
+            .args(arguments)
+            .args(command::IN_TURN)
+            .env("DEBIAN_FRONTEND", "noninteractive");
         command::succeed(&mut apt)
     };
     let install = [&["install", "--yes", "--no-install-recommends"], &DEBIAN_PACKAGES[..]].concat();

@@ -104,9 +104,10 @@ async fn hear<S: tokio::io::AsyncRead + Unpin>(
 
 /// Until another connection gives the orders.
 async fn replaced(room: &Room, mine: &mpsc::UnboundedSender<Vec<u8>>) {
+    // It may have been before anybody listened.
     let mut presence = room.presence.subscribe();
-    while presence.changed().await.is_ok() {
-        if !locked(&room.control).as_ref().is_some_and(|control| control.leads_to(mine)) {
+    while locked(&room.control).as_ref().is_some_and(|control| control.leads_to(mine)) {
+        if presence.changed().await.is_err() {
             return;
         }
     }

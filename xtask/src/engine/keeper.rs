@@ -147,6 +147,7 @@ pub(crate) fn need(programs: &[&str], packages: &[&str]) -> Result<()> {
     if missing(programs) && geteuid().is_root() && is_installed("apt-get") {
         let mut apt = Command::new("apt-get");
         apt.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
+        apt.args(command::IN_TURN);
         // Whether it succeeded is seen below.
         let _ = command::succeed(apt.env("DEBIAN_FRONTEND", "noninteractive").env(QUIET, "1"));
     }
