@@ -142,7 +142,7 @@ fn a_result_fits_its_schema_or_fails_the_run() {
     let Some(mut desk) = Desk::new() else { return };
     let session = desk.session();
     let schema = json!({"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]});
-    let mut run = |desk: &mut Desk, given: &str| {
+    let run = |desk: &mut Desk, given: &str| {
         let task = format!("What is it? STRUCTURED:{given}");
         let arguments = json!({"session_id": session, "task": task, "schema": schema});
         let run = text(&desk.call("submit_task", arguments)["run_id"]);
