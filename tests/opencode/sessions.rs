@@ -49,9 +49,8 @@ fn whoever_has_the_same_key_gets_the_same_session_until_it_is_terminated() {
         desk.call("terminate_session", json!({"session_id": first, "remove_workspace": true}));
     assert_eq!((&twice["canceled_runs"], &twice["workspace_removed"]), (&json!(0), &json!(true)));
     assert!(!desk.folder(&first).exists());
-    let (told, details) = desk.fails("submit_task", json!({"session_id": first, "task": "x"}));
-    assert!(told.starts_with("NOT_FOUND: "), "{told}");
-    assert_eq!(details["error_code"], "SESSION_NOT_FOUND");
+    let told = desk.fails("submit_task", json!({"session_id": first, "task": "x"}));
+    assert!(told.starts_with("SESSION_NOT_FOUND: "), "{told}");
     let fresh = desk.call("create_or_reuse_session", key);
     assert_eq!(fresh["reused"], false, "{fresh}");
     assert_ne!(fresh["session_id"], first.as_str());
@@ -102,9 +101,8 @@ fn what_is_no_session_is_told_as_such() {
             ("terminate_session", json!({"session_id": session})),
         ] {
             let result = host.call(tool, arguments);
-            assert!(failure(&result).starts_with("NOT_FOUND: "), "{tool} {session}: {result}");
-            let details = &result["structuredContent"]["details"];
-            assert_eq!(details["error_code"], "SESSION_NOT_FOUND", "{tool} {session}");
+            let told = failure(&result);
+            assert!(told.starts_with("SESSION_NOT_FOUND: "), "{tool} {session}: {told}");
         }
     }
 }
