@@ -15,16 +15,11 @@ fn a_run_goes_on_when_the_host_is_killed_and_the_model_is_asked_once() {
     );
     desk.when(&session, &run, |run| text(&run["message"]).starts_with("bash"));
     desk.bench.killed(|_| {});
-    let told = desk.when(&session, &run, |run| run["attempt"] == 2);
-    assert_eq!(told["state"], "running", "{told}");
+    desk.when(&session, &run, |run| run["attempt"] == 2 && run["state"] == "running");
     std::fs::write(desk.folder(&session).join("go"), "").unwrap();
     let told = desk.comes_to(&session, &run, "completed");
     assert_eq!(told["final_output"], "all done", "{told}");
-    assert_eq!(
-        prompts_with(&desk, "until [ -e"),
-        2,
-        "once for the command, and once with its result"
-    );
+    assert_eq!(desk.asked("until [ -e"), 2, "once for the command, and once with its result");
 
     // What ends while no host is there is told of all the same.
     let run = desk.submit(&session, "TOOL:bash:{\"command\": \"until [ -e /workspace/on ]; do sleep 0.1; done; touch /workspace/done\"}");
@@ -35,12 +30,7 @@ fn a_run_goes_on_when_the_host_is_killed_and_the_model_is_asked_once() {
         until("the command has ended", || folder.join("done").exists());
     });
     desk.comes_to(&session, &run, "completed");
-    assert_eq!(prompts_with(&desk, "/workspace/on"), 2);
-}
-
-/// How often the model was given a message of the user's with this text, and how it went on.
-fn prompts_with(desk: &Desk, wanted: &str) -> usize {
-    desk.asked(wanted)
+    assert_eq!(desk.asked("/workspace/on"), 2);
 }
 
 #[test]

@@ -79,8 +79,8 @@ impl Follow<'_> {
                     Ok(Some(end)) => return Ok(end),
                     Ok(None) => {}
                     Err(error) => {
-                        if let Some(words) = self.server.end()? {
-                            return Ok(End::Lost(words));
+                        if let Some(end) = self.server.end()? {
+                            return Ok(End::Lost(end.words));
                         }
                         let told = format!("opencode cannot be asked: {}", error.message);
                         tell(&Line::Warning(told), &mut self.watch.tally);

@@ -44,7 +44,8 @@ pub(crate) fn ready(server: &Server, session: &Session, settings: &Settings) -> 
     let mut waits_for_extras = settings.extras().is_some();
     while !server.is_healthy() {
         if let Some(end) = server.end()? {
-            return Err(Error::failed(format!("opencode ended {end}")));
+            let code = if end.with_container { Code::Unavailable } else { Code::Failed };
+            return Err(Error::new(code, format!("opencode ended {}", end.words)));
         }
         if waits_for_extras {
             let meta = Workspace::open(&session.meta)?;

@@ -8,7 +8,7 @@ mod settle;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use windlass_sdk::{Error, Job, Result, Run, clock, types::Code, workspaces::Workspace};
+use windlass_sdk::{Error, Job, Result, Run, Stop, clock, types::Code, workspaces::Workspace};
 
 use crate::{
     artifact, consent, error,
@@ -21,6 +21,11 @@ use crate::{
     settings::Settings,
     watch::{Line, Watch},
 };
+
+/// How often it is tried again to reach a server.
+const TRIES: u32 = 20;
+/// Between two tries.
+const PAUSE_MS: u32 = 1_000;
 
 /// A task for the agent of a session.
 #[derive(Debug, Deserialize, Serialize)]
@@ -51,9 +56,18 @@ impl Job for Task {
         for decision in consent::decisions(&run.call) {
             work.decide(&decision)?;
         }
+        let mut tries = 0;
         loop {
-            if let Some(done) = work.go()? {
-                return Ok(done);
+            match work.go() {
+                Ok(Some(done)) => return Ok(done),
+                Ok(None) => {}
+                // A container that goes away, or an engine: what was given to the model is looked for before it is given again.
+                Err(Stop::Failed(error)) if error.code == Code::Unavailable && tries < TRIES => {
+                    tries += 1;
+                    tell(&Line::Warning(error.message), &mut work.note.tally);
+                    clock::sleep(PAUSE_MS);
+                }
+                Err(stop) => return Err(stop),
             }
         }
     }

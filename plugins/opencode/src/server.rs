@@ -6,7 +6,7 @@ use windlass_sdk::{
     Error,
     containers::Container,
     port::{Answer, Request as Asking, Stream},
-    processes::{Process, State},
+    processes::{Ending, Process, State},
 };
 
 use crate::{
@@ -44,6 +44,14 @@ pub(crate) struct Answered {
     pub(crate) message: Message,
 }
 
+/// How a server ended.
+pub(crate) struct End {
+    /// Whether its container went away with it. It is no fault of opencode's then.
+    pub(crate) with_container: bool,
+    /// How, and what it said last.
+    pub(crate) words: String,
+}
+
 /// What a run asks of the model.
 pub(crate) struct Prompt<'a> {
     /// The id that its message gets.
@@ -78,15 +86,16 @@ impl Server {
         look().is_ok_and(|answer| answer.is_success())
     }
 
-    /// How its process ended, with its last words, if it has.
-    pub(crate) fn end(&self) -> Result<Option<String>, Error> {
+    /// How its process ended, if it has.
+    pub(crate) fn end(&self) -> Result<Option<End>, Error> {
         let State::Ended(result) = self.process.info()?.state else { return Ok(None) };
+        let with_container = result.ending == Ending::Lost;
         let how = match (result.message, result.exit_code) {
             (Some(message), _) => message,
             (None, Some(code)) => format!("with the code {code}"),
             (None, None) => "by a signal".to_owned(),
         };
-        Ok(Some(format!("{how}: {}", self.last_words())))
+        Ok(Some(End { with_container, words: format!("{how}: {}", self.last_words()) }))
     }
 
     /// The end of what it printed.
