@@ -25,6 +25,7 @@ mod git;
 mod openhands;
 mod rooms;
 mod yields;
+mod beside;
 mod mounts;
 mod hostile;
 mod tidy;

@@ -43,6 +43,14 @@ enum Place {
     Free(Arc<Entry>, OwnedMutexGuard<()>),
 }
 
+/// What a container needs on this machine.
+struct Furnished {
+    workspace: PathBuf,
+    /// Other workspaces, and where each is seen.
+    beside: Vec<(PathBuf, String)>,
+    folder: PathBuf,
+}
+
 /// Says that nobody waits any more.
 struct Waiting(Arc<AtomicBool>);
 
@@ -188,13 +196,14 @@ impl Rooms {
         // Side by side, and each to its end: what was begun here must not go on behind the back of who undoes it.
         let (picture, furnished) =
             join(self.docker.ensure_image(wanted, tell), self.furnish(entry, wanted)).await;
-        let (picture, (root, folder)) = (picture?, furnished?);
+        let (picture, furnished) = (picture?, furnished?);
         let workspace = entry.record().workspace.clone();
         let made = Made {
             id: &entry.id,
             workspace_id: &workspace,
-            workspace: &root,
-            folder: &folder,
+            workspace: &furnished.workspace,
+            beside: &furnished.beside,
+            folder: &furnished.folder,
             env,
             picture: &picture,
         };
@@ -210,12 +219,12 @@ impl Rooms {
         Ok(())
     }
 
-    /// Its row, then its workspace and the folder that it gets to see.
+    /// Its row, then its workspaces and the folder that it gets to see.
     async fn furnish(
         &self,
         entry: &Arc<Entry>,
         wanted: &Approved<NewContainer>,
-    ) -> Result<(PathBuf, PathBuf)> {
+    ) -> Result<Furnished> {
         let own = wanted.request().workspace.is_none();
         if own {
             entry.record().workspace = Disk::new_id();
@@ -225,11 +234,14 @@ impl Rooms {
         if own {
             self.disk.make_named(&record.workspace, wanted.owner()).await?;
         }
-        let root = self.disk.hold(&record.workspace, record.hold()).await?;
-        entry.holds.store(true, Ordering::Relaxed);
+        let workspace = self.hold_one(entry, &record.workspace).await?;
+        let mut beside = Vec::new();
+        for it in record.beside {
+            beside.push((self.hold_one(entry, &it.workspace).await?, it.path));
+        }
         let offline = wanted.request().offline;
         let folder = self.inside.prepare(wanted.owner(), &entry.id, offline).await?;
-        Ok((root, folder))
+        Ok(Furnished { workspace, beside, folder })
     }
 
     /// What a plugin's operator has for it. No capability hands values on.

@@ -6,6 +6,7 @@ use super::{Entry, Phase, Record, Rooms};
 use crate::{
     docker::{Found, label},
     error::{Failure, Result, told},
+    policy::Beside,
     time::now,
 };
 
@@ -121,6 +122,9 @@ impl Rooms {
             }
             return Ok(());
         };
+        for it in &record.beside {
+            self.disk.adopt(&it.workspace, owner).await?;
+        }
         sums.adopted += 1;
         let entry = Entry::new(record);
         self.hold(&entry).await;
@@ -153,6 +157,7 @@ impl Record {
             alias,
             image: text(label::IMAGE)?,
             workspace: text(label::WORKSPACE)?,
+            beside: list(label::BESIDE, ',').iter().filter_map(|it| beside(it)).collect(),
             own_workspace: found.label(label::OWN_WORKSPACE) == Some("true"),
             persistent: found.label(label::PERSISTENT) == Some("true"),
             ttl_s: None,
@@ -174,4 +179,10 @@ impl Record {
             used: now(),
         })
     }
+}
+
+/// One workspace and its path, as a label has them.
+fn beside(text: &str) -> Option<Beside> {
+    let (workspace, path) = text.split_once(':')?;
+    Some(Beside { workspace: workspace.to_owned(), path: path.to_owned() })
 }

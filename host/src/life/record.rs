@@ -6,7 +6,8 @@ use crate::{
     config::Power,
     database::Kind,
     disk::Hold,
-    policy::{Approved, NewContainer},
+    docker::WORKSPACE,
+    policy::{Approved, Beside, NewContainer},
 };
 
 /// The records of containers in the database.
@@ -23,6 +24,9 @@ pub struct Record {
     pub alias: Option<String>,
     pub image: String,
     pub workspace: String,
+    /// Other workspaces that it sees.
+    #[serde(default)]
+    pub beside: Vec<Beside>,
     /// Whether the workspace was made for this container.
     pub own_workspace: bool,
     pub persistent: bool,
@@ -78,6 +82,7 @@ impl Record {
             alias: alias.clone(),
             image: image.name.clone(),
             workspace: workspace.clone().unwrap_or_default(),
+            beside: asked.beside.clone(),
             own_workspace: workspace.is_none(),
             persistent: asked.persistent,
             ttl_s: asked.ttl_s,
@@ -98,7 +103,17 @@ impl Record {
         }
     }
 
-    /// How it uses its workspace.
+    /// Every workspace that it sees, and where.
+    pub fn workspaces(&self) -> impl Iterator<Item = (&str, &str)> {
+        let beside = self.beside.iter().map(|it| (it.workspace.as_str(), it.path.as_str()));
+        std::iter::once((self.workspace.as_str(), WORKSPACE)).chain(beside)
+    }
+
+    pub fn uses(&self, workspace: &str) -> bool {
+        self.workspaces().any(|(it, _)| it == workspace)
+    }
+
+    /// How it uses its workspaces.
     pub fn hold(&self) -> Hold {
         if self.yields { Hold::Yielding } else { Hold::Firm }
     }
@@ -131,6 +146,7 @@ impl Record {
             && self.owner == wanted.owner()
             && self.image == asked.image.name
             && asked.workspace.is_none()
+            && asked.beside.is_empty()
             && asked.env.is_empty()
             && self.yields == asked.yields
             && (&self.mounts, &self.groups) == (&asked.mounts, &asked.groups)
@@ -165,5 +181,6 @@ mod tests {
         let record: Record = serde_json::from_str(written).unwrap();
         assert_eq!(record.hold(), Hold::Firm);
         assert!(record.mounts.is_empty() && record.groups.is_empty());
+        assert_eq!(record.workspaces().collect::<Vec<_>>(), [("w", "/workspace")]);
     }
 }

@@ -1,7 +1,7 @@
 //! Which containers a plugin may make, and what may run in them.
 
 use super::{
-    Approved, Image, Policy,
+    Approved, Beside, Image, Policy, beside,
     processes::{LONGEST_NAME, check_key},
 };
 use crate::{
@@ -21,6 +21,8 @@ pub struct NewContainer {
     pub image: Image,
     pub alias: Option<String>,
     pub workspace: Option<String>,
+    /// Other workspaces that it sees.
+    pub beside: Vec<Beside>,
     pub persistent: bool,
     pub ttl_s: Option<u32>,
     pub key: Option<String>,
@@ -46,6 +48,7 @@ pub struct AskedContainer {
     pub image: String,
     pub alias: Option<String>,
     pub workspace: Option<String>,
+    pub beside: Vec<Beside>,
     pub persistent: bool,
     pub ttl_s: Option<u32>,
     pub key: Option<String>,
@@ -76,6 +79,7 @@ impl Policy {
             check_alias(alias)?;
         }
         check_key(asked.key.as_deref())?;
+        beside::check(&asked.beside, &grant.mounts)?;
         let memory_mib =
             self.size("memory_mib", asked.memory_mib, LEAST_MEMORY, grant.memory_mib)?;
         let cpus = self.size("cpus", asked.cpus, LEAST_CPUS, grant.cpus)?;
@@ -84,6 +88,7 @@ impl Policy {
             image,
             alias: asked.alias,
             workspace: asked.workspace,
+            beside: asked.beside,
             persistent: asked.persistent,
             ttl_s: asked.ttl_s,
             key: asked.key,

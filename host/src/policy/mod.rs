@@ -3,6 +3,7 @@
 //! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
 
 mod containers;
+mod beside;
 mod going_on;
 mod processes;
 mod egress;
@@ -20,6 +21,7 @@ use crate::{
     error::{Result, denied},
 };
 
+pub use beside::Beside;
 pub use containers::{AskedContainer, Named, NewContainer};
 pub use egress::{PROXY_PORT, Peer};
 pub use images::Image;

@@ -14,6 +14,7 @@ impl Spec {
             image: image.into(),
             alias: None,
             workspace: None,
+            beside: Vec::new(),
             persistent: false,
             ttl_s: None,
             key: None,
@@ -25,6 +26,13 @@ impl Spec {
             cpus: None,
             pids: None,
         }
+    }
+
+    /// Adds another workspace, at a path of one name: `/session-meta`.
+    #[must_use]
+    pub fn beside(mut self, workspace: impl Into<String>, path: impl Into<String>) -> Self {
+        self.beside.push((workspace.into(), path.into()));
+        self
     }
 
     /// Adds a variable to the environment of every process in it.
