@@ -26,6 +26,7 @@ mod openhands;
 mod rooms;
 mod yields;
 mod beside;
+mod reach;
 mod mounts;
 mod hostile;
 mod tidy;

@@ -158,6 +158,7 @@ fn asked(spec: wit::Spec) -> AskedContainer {
         env: spec.env,
         powers: spec.powers.into_iter().map(Power::from).collect(),
         offline: spec.offline,
+        reach: spec.reach,
         yields: spec.yields,
         memory_mib: spec.memory_mib,
         cpus: spec.cpus,

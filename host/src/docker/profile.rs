@@ -12,6 +12,7 @@ use bollard::models::{
     MountType, RestartPolicy, RestartPolicyNameEnum,
 };
 use rustix::process::{getegid, geteuid};
+use serde_json::json;
 use windlass_supervisor::protocol::{FOLDER, PROGRAM};
 
 use super::{Engine, Picture};
@@ -43,6 +44,10 @@ pub mod label {
     pub const OWN_WORKSPACE: &str = "windlass.own-workspace";
     /// Whether the container goes with the workspace.
     pub const YIELDS: &str = "windlass.yields";
+    /// Whether it does without the places that are granted.
+    pub const OFFLINE: &str = "windlass.offline";
+    /// Those of them that it reaches, as JSON. Null: all.
+    pub const REACH: &str = "windlass.reach";
     /// Directories of this machine, with colons between them.
     pub const MOUNTS: &str = "windlass.mounts";
     /// The numbers of groups, with commas between them.
@@ -206,6 +211,8 @@ fn labels(
         labelled(label::BESIDE, &beside.join(",")),
         labelled(label::OWN_WORKSPACE, word(wanted.workspace.is_none())),
         labelled(label::YIELDS, word(wanted.yields)),
+        labelled(label::OFFLINE, word(wanted.offline)),
+        labelled(label::REACH, &json!(wanted.reach).to_string()),
         labelled(label::IMAGE, &wanted.image.name),
         labelled(label::MOUNTS, &wanted.mounts.join(":")),
         labelled(label::GROUPS, &groups.join(",")),

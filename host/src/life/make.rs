@@ -20,7 +20,7 @@ use crate::{
     docker::Made,
     error::{Failure, Result, conflict, limit, not_found, told, unavailable},
     plugin::Progress,
-    policy::{Approved, NewContainer, PROXY_PORT},
+    policy::{Approved, NewContainer, PROXY_PORT, Reach},
     secrets::Secrets,
     time::now,
 };
@@ -192,10 +192,11 @@ impl Rooms {
             let total = (total > 0).then_some(total as f64);
             listener(Progress { done: done as f64, total, message: message.to_owned() });
         };
-        let env = self.environment(wanted)?;
+        let reach = entry.record().way_out()?;
+        let env = self.environment(wanted, &reach)?;
         // Side by side, and each to its end: what was begun here must not go on behind the back of who undoes it.
         let (picture, furnished) =
-            join(self.docker.ensure_image(wanted, tell), self.furnish(entry, wanted)).await;
+            join(self.docker.ensure_image(wanted, tell), self.furnish(entry, wanted, reach)).await;
         let (picture, furnished) = (picture?, furnished?);
         let workspace = entry.record().workspace.clone();
         let made = Made {
@@ -224,6 +225,7 @@ impl Rooms {
         &self,
         entry: &Arc<Entry>,
         wanted: &Approved<NewContainer>,
+        reach: Reach,
     ) -> Result<Furnished> {
         let own = wanted.request().workspace.is_none();
         if own {
@@ -239,8 +241,7 @@ impl Rooms {
         for it in record.beside {
             beside.push((self.hold_one(entry, &it.workspace).await?, it.path));
         }
-        let offline = wanted.request().offline;
-        let folder = self.inside.prepare(wanted.owner(), &entry.id, offline).await?;
+        let folder = self.inside.prepare(wanted.owner(), &entry.id, reach).await?;
         Ok(Furnished { workspace, beside, folder })
     }
 
@@ -250,13 +251,13 @@ impl Rooms {
     }
 
     /// The environment of a container. Only here values of secrets are put in place.
-    fn environment(&self, wanted: &Approved<NewContainer>) -> Result<Vec<String>> {
+    fn environment(&self, wanted: &Approved<NewContainer>, reach: &Reach) -> Result<Vec<String>> {
         let secrets = self.secrets(wanted.owner());
         let asked = wanted.request();
         let mut env = vec!["HOME=/tmp".to_owned()];
         let owners = self.owners.load();
-        let ports = owners.get(wanted.owner()).map(|owner| owner.policy.egress_ports());
-        if !asked.offline && ports.is_some_and(|ports| ports.contains(&PROXY_PORT)) {
+        let policy = owners.get(wanted.owner()).map(|owner| owner.policy.within(reach.clone()));
+        if policy.is_some_and(|policy| policy.egress_ports().contains(&PROXY_PORT)) {
             let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
             for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
                 env.push(format!("{name}={proxy}"));

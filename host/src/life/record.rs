@@ -7,7 +7,8 @@ use crate::{
     database::Kind,
     disk::Hold,
     docker::WORKSPACE,
-    policy::{Approved, Beside, NewContainer},
+    error::Result,
+    policy::{Approved, Beside, NewContainer, Reach},
 };
 
 /// The records of containers in the database.
@@ -34,6 +35,9 @@ pub struct Record {
     pub key: Option<String>,
     pub powers: Vec<Power>,
     pub offline: bool,
+    /// Of the granted places, those that it reaches. None: all.
+    #[serde(default)]
+    pub reach: Option<Vec<String>>,
     /// Whether it goes with its workspace.
     #[serde(default)]
     pub yields: bool,
@@ -89,6 +93,7 @@ impl Record {
             key: asked.key.clone(),
             powers: powers.clone(),
             offline: asked.offline,
+            reach: asked.reach.clone(),
             yields: asked.yields,
             mounts: asked.mounts.clone(),
             groups: asked.groups.clone(),
@@ -116,6 +121,11 @@ impl Record {
     /// How it uses its workspaces.
     pub fn hold(&self) -> Hold {
         if self.yields { Hold::Yielding } else { Hold::Firm }
+    }
+
+    /// What it reaches of all that its plugin is granted.
+    pub fn way_out(&self) -> Result<Reach> {
+        Reach::new(self.offline, self.reach.as_deref())
     }
 
     /// Whether its time is over.
@@ -152,6 +162,7 @@ impl Record {
             && (&self.mounts, &self.groups) == (&asked.mounts, &asked.groups)
             && self.powers == asked.powers
             && self.offline == asked.offline
+            && self.reach == asked.reach
             && (self.memory_mib, self.pids) == (asked.memory_mib, asked.pids)
             && self.cpus.to_bits() == asked.cpus.to_bits()
     }
@@ -181,6 +192,7 @@ mod tests {
         let record: Record = serde_json::from_str(written).unwrap();
         assert_eq!(record.hold(), Hold::Firm);
         assert!(record.mounts.is_empty() && record.groups.is_empty());
+        assert_eq!(record.reach, None);
         assert_eq!(record.workspaces().collect::<Vec<_>>(), [("w", "/workspace")]);
     }
 }

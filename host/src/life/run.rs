@@ -161,7 +161,7 @@ impl Rooms {
         let found = self.docker.inspect(&ours).await?;
         let running = found.and_then(|found| found.pid);
         let record = entry.current();
-        self.inside.prepare(&record.owner, &record.id, record.offline).await?;
+        self.inside.prepare(&record.owner, &record.id, record.way_out()?).await?;
         let pid = match running {
             Some(pid) => pid,
             None => {

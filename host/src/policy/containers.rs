@@ -1,7 +1,7 @@
 //! Which containers a plugin may make, and what may run in them.
 
 use super::{
-    Approved, Beside, Image, Policy, beside,
+    Approved, Beside, Image, Policy, Reach, beside,
     processes::{LONGEST_NAME, check_key},
 };
 use crate::{
@@ -29,6 +29,8 @@ pub struct NewContainer {
     pub env: Vec<(String, Value)>,
     pub powers: Vec<Power>,
     pub offline: bool,
+    /// Of the granted places, those that it reaches. None: all.
+    pub reach: Option<Vec<String>>,
     /// Whether it goes with its workspace.
     pub yields: bool,
     /// Directories of this machine that it sees.
@@ -55,6 +57,7 @@ pub struct AskedContainer {
     pub env: Vec<(String, Value)>,
     pub powers: Vec<Power>,
     pub offline: bool,
+    pub reach: Option<Vec<String>>,
     /// Whether it goes with its workspace.
     pub yields: bool,
     pub memory_mib: Option<u32>,
@@ -80,6 +83,7 @@ impl Policy {
         }
         check_key(asked.key.as_deref())?;
         beside::check(&asked.beside, &grant.mounts)?;
+        Reach::new(asked.offline, asked.reach.as_deref())?;
         let memory_mib =
             self.size("memory_mib", asked.memory_mib, LEAST_MEMORY, grant.memory_mib)?;
         let cpus = self.size("cpus", asked.cpus, LEAST_CPUS, grant.cpus)?;
@@ -95,6 +99,7 @@ impl Policy {
             env: asked.env,
             powers: asked.powers,
             offline: asked.offline,
+            reach: asked.reach,
             yields: asked.yields,
             mounts: grant.mounts.iter().map(|mount| mount.as_str().to_owned()).collect(),
             groups: grant.groups.iter().map(|group| group.number()).collect(),

@@ -7,6 +7,7 @@ mod beside;
 mod going_on;
 mod processes;
 mod egress;
+mod reach;
 mod images;
 mod network;
 mod store;
@@ -27,6 +28,7 @@ pub use egress::{PROXY_PORT, Peer};
 pub use images::Image;
 pub use network::{Place, Target, is_private};
 pub use processes::NewProcess;
+pub use reach::Reach;
 pub use store::{Document, Page};
 pub use workspace_path::WorkspacePath;
 pub use workspaces::{
@@ -41,6 +43,7 @@ pub struct Policy {
     grants: Arc<Grants>,
     places: Arc<[Place]>,
     egress: Arc<egress::Egress>,
+    reach: Reach,
     tool: Option<ToolPromise>,
 }
 
@@ -63,13 +66,26 @@ impl Policy {
     pub fn new(plugin: &str, grants: Grants) -> Result<Self, String> {
         let places = grants.http.iter().map(Place::new).collect::<Result<_, _>>()?;
         let egress = Arc::new(egress::Egress::new(grants.containers.as_ref())?);
-        Ok(Self { plugin: plugin.into(), grants: Arc::new(grants), places, egress, tool: None })
+        Ok(Self {
+            plugin: plugin.into(),
+            grants: Arc::new(grants),
+            places,
+            egress,
+            reach: Reach::Granted,
+            tool: None,
+        })
     }
 
     /// The same policy for the call of one tool.
     #[must_use]
     pub fn for_tool(&self, name: &Arc<str>, hints: Hints) -> Self {
         Self { tool: Some(ToolPromise { name: name.clone(), hints }), ..self.clone() }
+    }
+
+    /// The same policy for one container's way out.
+    #[must_use]
+    pub fn within(&self, reach: Reach) -> Self {
+        Self { reach, ..self.clone() }
     }
 
     pub fn plugin(&self) -> &str {

@@ -21,6 +21,7 @@ impl Spec {
             env: Vec::new(),
             powers: Vec::new(),
             offline: false,
+            reach: None,
             yields: false,
             memory_mib: None,
             cpus: None,
@@ -32,6 +33,13 @@ impl Spec {
     #[must_use]
     pub fn beside(mut self, workspace: impl Into<String>, path: impl Into<String>) -> Self {
         self.beside.push((workspace.into(), path.into()));
+        self
+    }
+
+    /// Adds a place that it reaches, `host:port`, if the grants name it too. Without one it reaches all that they name.
+    #[must_use]
+    pub fn reach(mut self, place: impl Into<String>) -> Self {
+        self.reach.get_or_insert_default().push(place.into());
         self
     }
 
