@@ -86,7 +86,7 @@ fn what_is_not_the_plugin_s_own_is_none_that_it_can_have_beside() {
         let why = refused(&mut bench, "room_do", "make", beside(workspace));
         assert!(why.starts_with("NOT_FOUND: "), "{workspace}: {why}");
     }
-    assert_eq!(bench.containers().len(), 0);
+    assert_eq!(bench.host().text("room_do", json!({"act": "containers"})), "");
     // Who is granted everybody's has it.
     let ours = workspace(&mut bench, "room_do");
     let id = told(&mut bench, "other_room_do", "make", beside(&ours));
@@ -111,7 +111,7 @@ fn a_path_that_is_no_place_for_a_workspace_is_refused() {
     let many = json!({"image": IMAGE, "beside": many});
     let why = refused(&mut bench, "room_do", "make", many);
     assert!(why.contains("more than 4"), "{why}");
-    assert_eq!(bench.containers().len(), 0);
+    assert_eq!(bench.host().text("room_do", json!({"act": "containers"})), "");
     // Nothing holds it.
     told(&mut bench, "room_do", "destroy", destroy(&meta));
 }

@@ -38,7 +38,7 @@ impl Reach {
             let count = places.len();
             return Err(limit(format!("{count} places in `reach` are more than {MOST}")));
         }
-        let places = places.iter().map(Place::new).collect::<Result<_>>()?;
+        let places = places.iter().map(|place| Place::new(place)).collect::<Result<_>>()?;
         Ok(if offline { Self::Offline } else { Self::Only(places) })
     }
 
@@ -76,13 +76,13 @@ impl Reach {
 }
 
 impl Place {
-    fn new(written: &String) -> Result<Self> {
+    fn new(written: &str) -> Result<Self> {
         let wrong = |why: &str| invalid(format!("`{}` in `reach` {why}", written.escape_debug()));
         if written.len() > LONGEST {
             return Err(invalid(format!("a place in `reach` is longer than {LONGEST} bytes")));
         }
         let line = Line::read(written, false).map_err(|why| wrong(&why))?;
-        Ok(Self { written: written.clone(), line })
+        Ok(Self { written: written.to_owned(), line })
     }
 }
 

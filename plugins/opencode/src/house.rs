@@ -2,7 +2,8 @@
 
 use windlass_sdk::{
     Error, clock,
-    containers::{Container, Removal, Spec},
+    containers::{Container, Removal, Spec, find_engine},
+    log::{self, Level},
     processes::{Process, State},
     types::Code,
     workspaces::Workspace,
@@ -27,8 +28,18 @@ const EXTRAS_MS: u64 = 1_800_000;
 pub(crate) fn started(id: &str, settings: &Settings) -> Result<Server, Error> {
     let session = Session::live(id)?;
     let provider = Provider::of(settings)?;
-    let container = container(id, &session, &provider, settings)?;
-    let (process, password) = process(id, session, &container, &provider, settings)?;
+    let mut container = container(id, &session, &provider, settings)?;
+    let begun = process(id, session.clone(), &container, &provider, settings);
+    let (process, password) = match begun {
+        // The engine has lost it, or cannot start it. All that matters of it is in workspaces.
+        Err(error) if error.code == Code::Unavailable && find_engine()?.is_some() => {
+            log::write(Level::Warn, &format!("a container is made again: {}", error.message));
+            remove(id)?;
+            container = self::container(id, &session, &provider, settings)?;
+            self::process(id, session, &container, &provider, settings)?
+        }
+        begun => begun?,
+    };
     if let Err(error) = Session::live(id) {
         // It was terminated meanwhile, and whoever did that may have seen no container.
         remove(id)?;
