@@ -61,7 +61,7 @@ fn a_call_has_no_more_memory_than_it_may() {
         "memory_mib = 16",
         ("grow", json!({})),
         &expect![
-            "LIMIT: plugin `bomb` needs more memory than its 16 MiB for one call (`plugins.bomb.limits.memory_mib`)"
+            "LIMIT: plugin `bomb` needs more memory than its 16 MiB (`plugins.bomb.limits.memory_mib`)"
         ],
     );
 }

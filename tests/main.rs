@@ -14,6 +14,7 @@ mod grants;
 mod config;
 mod consent;
 mod resources;
+mod tasks;
 mod http;
 mod web;
 mod loading;

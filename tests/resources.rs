@@ -7,6 +7,8 @@ use crate::support::{Host, Setup, refusal};
 
 /// What `noter` imports.
 const GRANTS: &str = "[plugins.noter.grants]\nstore = true\n";
+/// What `conformance` imports.
+const JOBS: &str = "[plugins.conformance.grants]\njobs = true\n";
 
 /// Both kinds of clients.
 const ERAS: [fn(Setup) -> Host; 2] = [Setup::legacy, Setup::modern];
@@ -51,7 +53,7 @@ fn resources_are_read_as_they_were_written() {
 
 #[test]
 fn bytes_are_read_as_bytes() {
-    let mut host = Setup::new().plugins(&["conformance"]).modern();
+    let mut host = Setup::new().plugins(&["conformance"]).config(JOBS).modern();
     let read = host.request("resources/read", json!({"uri": "test://static-binary"}));
     let contents = &read["result"]["contents"][0];
     assert_eq!(contents["mimeType"], "image/png");

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::desk::Desk;
+use crate::support::until;
 
 #[test]
 fn what_ran_when_the_host_was_killed_runs_again_and_knows_it() {
@@ -12,7 +13,8 @@ fn what_ran_when_the_host_was_killed_runs_again_and_knows_it() {
     let id = desk.submit(steps);
     desk.marked("first");
     let mut desk = desk.killed();
-    desk.until(&id, |job| job["attempt"] == 2);
+    // A run that had not begun is none.
+    until("the second attempt begins", || desk.log(&id).contains("attempt 2 begins"));
     let mut desk = desk.killed();
     desk.open("gate");
     let job = desk.ended(&id);

@@ -45,6 +45,14 @@ impl Server {
         Self::configured(program, fixtures, "")
     }
 
+    /// The same, and one that is granted jobs and nothing else.
+    pub(crate) fn with_jobs(program: &Path, fixtures: &[&str], name: &str) -> Result<Self> {
+        let component = tree::fixture(name);
+        let grants = "grants = { jobs = true }";
+        let table = format!("[plugins.{name}]\ncomponent = {component:?}\n{grants}\n");
+        Self::configured(program, fixtures, &table)
+    }
+
     /// The same with these tables in its configuration besides.
     pub(crate) fn configured(program: &Path, fixtures: &[&str], tables: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;

@@ -17,13 +17,10 @@ use crate::{
     capability::{
         Level,
         tools::{Outcome, Output},
-        types::{Abilities, Answer, Answers, Body, Code, Content, Error, Question, Questions},
+        types::{Abilities, Answer, Answers, Body, Content, Error, Question, Questions},
     },
-    error::told,
-    jobs::State,
     plugin::{Change, Observer, Progress},
-    policy::{Approved, JobsOf, LOCAL},
-    registry::{Object, OfferedTool, Registry},
+    registry::{LOCAL, Object, OfferedTool, Registry, progress_to},
 };
 
 #[derive(Args)]
@@ -141,7 +138,9 @@ async fn converse(
         match called.await {
             Ok(Outcome::Done(output)) => return Ok(Ok(output)),
             Ok(Outcome::Ask(questions)) if terminal => answers = Some(ask(questions)?),
-            Ok(Outcome::Job(id)) => return Ok(outcome_of_job(registry, tool, &id, &caller).await),
+            Ok(Outcome::Job(id)) => {
+                return Ok(outcome_of_job(registry, tool, &id, &caller, &observer).await);
+            }
             Ok(Outcome::Ask(_)) => {
                 bail!("the tool asks its user something, and there is no terminal to ask on")
             }
@@ -156,20 +155,12 @@ async fn outcome_of_job(
     tool: &OfferedTool,
     id: &str,
     caller: &Arc<str>,
+    observer: &Shown,
 ) -> Result<Output, Error> {
-    let answered = |failure| Error::new(Code::Other, format!("{:#}", told(failure)));
-    let board = registry.doors().jobs.board().await.map_err(answered)?;
-    let of = Approved::<JobsOf>::of_caller(caller);
-    board.name_tool(&of, id, &tool.name).await.map_err(answered)?;
-    let record = board.wait(&of, id, FOREVER).await.map_err(answered)?;
-    match (record.state, record.failure) {
-        (State::Completed, _) => {
-            let result = board.result(&of, id).await.map_err(answered)?;
-            tool.output_of(result.unwrap_or_else(|| "null".to_owned()))
-        }
-        (State::Failed, Some(failed)) => Err(failed.error()),
-        (state, _) => Err(Error::new(Code::Failed, format!("the job `{id}` is {}", state.name()))),
-    }
+    let jobs = registry.jobs_of_plugin(caller, tool.owner()).await?;
+    jobs.name_tool(id, &tool.name).await?;
+    let record = jobs.follow(id, FOREVER, progress_to(observer)).await?;
+    tool.output_of(jobs.outcome(&record).await?)
 }
 
 /// Asks on the terminal: a yes or no, and then each field.

@@ -48,7 +48,7 @@ fn row(tool: &OfferedTool) -> [String; 5] {
     let summary = tool.description.lines().next().unwrap_or_default();
     [
         tool.name.clone(),
-        tool.plugin.name().to_owned(),
+        tool.owner().to_owned(),
         hints(tool.hints).join(" "),
         tokens(tool).to_string(),
         summary.to_owned(),
@@ -58,7 +58,7 @@ fn row(tool: &OfferedTool) -> [String; 5] {
 fn as_json(tool: &OfferedTool) -> serde_json::Value {
     json!({
         "name": tool.name,
-        "plugin": tool.plugin.name(),
+        "plugin": tool.owner(),
         "description": tool.description,
         "hints": hints(tool.hints),
         "tokens": tokens(tool),
@@ -73,6 +73,8 @@ pub(super) fn hints(hints: Hints) -> Vec<&'static str> {
         (Hints::DESTRUCTIVE, "destructive"),
         (Hints::IDEMPOTENT, "idempotent"),
         (Hints::OPEN_WORLD, "open-world"),
+        (Hints::JOB, "job"),
+        (Hints::NEEDS_TASKS, "needs-tasks"),
     ];
     all.into_iter().filter(|(hint, _)| hints.contains(*hint)).map(|(_, name)| name).collect()
 }

@@ -4,8 +4,9 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -35,7 +36,9 @@ pub(super) struct Active {
     /// Held while its record is written: what is written later is later.
     pub(super) writing: tokio::sync::Mutex<()>,
     written: AtomicU64,
+    /// When news of the log were told, and whether more are about to be.
     told: AtomicU64,
+    telling: AtomicBool,
 }
 
 /// What hears a run: its progress and log lines are the job's.
@@ -57,6 +60,7 @@ impl Active {
             writing: tokio::sync::Mutex::default(),
             written: AtomicU64::new(0),
             told: AtomicU64::new(0),
+            telling: AtomicBool::new(false),
         })
     }
 
@@ -109,8 +113,10 @@ impl Active {
         Place { id: self.id.clone(), line, lane: record.lane.clone() }
     }
 
-    pub(super) fn log_uri(&self) -> String {
-        format!("job://{}/log", self.id)
+    /// That one of the job's resources has changed.
+    pub(super) fn news_of(&self, part: &str) -> Change {
+        let caller = Arc::from(self.locked().caller.as_str());
+        Change::ResourceOf(caller, format!("job://{}/{part}", self.id))
     }
 
     fn locked(&self) -> MutexGuard<'_, Record> {
@@ -132,10 +138,20 @@ impl Heard {
         self.tell();
     }
 
+    /// Tells that the log has more. What comes soon after is told with it, and nothing is left untold.
     fn tell(&self) {
-        if Active::is_due(&self.active.told) {
-            (self.hear)(Change::Resource(self.active.log_uri()));
+        let (active, hear) = (self.active.clone(), self.hear.clone());
+        if active.telling.swap(true, Ordering::Relaxed) {
+            return;
         }
+        let passed = now().saturating_sub(active.told.load(Ordering::Relaxed));
+        let left = Duration::from_millis(WRITE_EVERY_MS.saturating_sub(passed));
+        tokio::spawn(async move {
+            tokio::time::sleep(left).await;
+            active.told.store(now(), Ordering::Relaxed);
+            active.telling.store(false, Ordering::Relaxed);
+            hear(active.news_of("log"));
+        });
     }
 }
 

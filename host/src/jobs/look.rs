@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Board, Record, State, board::no_job, log::Log, question::Given};
+use super::{Board, Record, State, board::no_job, log::Log};
 use crate::{
     capability::types::{Answer, Questions},
     database::JobQuery,
-    error::{Result, conflict, invalid, unavailable},
+    error::{Result, unavailable},
     policy::{Approved, JobsOf, page_of_jobs},
 };
 
@@ -133,40 +133,21 @@ impl Board {
         Some(asked.open(&record.given))
     }
 
-    /// Takes answers. When none is missing any more, the job goes on.
+    /// Takes answers to what the job asked in this round; others are none. When none is missing any more, it goes on.
     pub async fn answer(
         &self,
         of: &Approved<JobsOf>,
         id: &str,
+        round: u32,
         answers: Vec<(String, Answer)>,
     ) -> Result<Record> {
         let record = self.get(of, id).await?;
-        let (Some(active), State::InputRequired) = (self.find_active(id), record.state) else {
-            let state = record.state.name();
-            return Err(conflict(format!("the job `{id}` asks nothing: it is `{state}`")));
-        };
-        let mut unknown = None;
-        let record = active.change(|record| {
-            let Some(asked) = record.asked.clone() else { return };
-            for (name, answer) in answers {
-                let is_open = record.given.iter().all(|it| it.name != name);
-                if !asked.asks(&name) {
-                    unknown = Some(name);
-                } else if is_open {
-                    record.given.push(Given { name, answer: answer.into() });
-                }
-            }
-            if asked.open(&record.given).ask.is_empty() && record.state == State::InputRequired {
-                record.state = State::Queued;
-            }
-        });
+        let Some(active) = self.find_active(id) else { return Ok(record) };
+        let record = active.change(|record| record.take(round, answers));
         self.write(&active).await?;
         if record.state == State::Queued {
             self.line_up(&active);
         }
-        match unknown {
-            Some(name) => Err(invalid(format!("the job `{id}` asks nothing called `{name}`"))),
-            None => Ok(record),
-        }
+        Ok(record)
     }
 }

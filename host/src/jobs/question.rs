@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::capability::types::{Answer, Answers, Form, Question, Questions};
+use crate::capability::types::{Abilities, Answer, Answers, Form, Question, Questions};
 
 /// Questions, each under a name of the plugin's choice, and what the plugin wants to remember.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -51,6 +51,18 @@ impl Asked {
     pub fn answers(&self, given: &[Given]) -> Answers {
         let given = given.iter().map(|it| (it.name.clone(), it.answer.clone().into())).collect();
         Answers { given, state: self.state.clone() }
+    }
+}
+
+impl Questions {
+    /// What a client has to be able to do to answer them.
+    pub fn needs(&self) -> Abilities {
+        let need = |(_, question): &(String, Question)| match question {
+            Question::Form(_) => Abilities::FORMS,
+            Question::Sample(_) => Abilities::SAMPLING,
+            Question::Roots => Abilities::ROOTS,
+        };
+        self.ask.iter().map(need).fold(Abilities::empty(), |all, one| all | one)
     }
 }
 

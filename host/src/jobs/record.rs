@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::question::{Asked, Given};
 use crate::{
-    capability::types::{Code, Error},
+    capability::types::{Answer, Code, Error},
     database::JobRow,
     error::{Result, trap, unavailable},
     policy::{Approved, NewJob},
@@ -85,6 +85,15 @@ const CODES: [Code; 9] = [
 ];
 
 impl State {
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Running,
+        Self::InputRequired,
+        Self::Completed,
+        Self::Failed,
+        Self::Canceled,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -165,6 +174,23 @@ impl Record {
     /// When its time is over, once it has begun. Milliseconds since 1970.
     pub fn deadline(&self) -> Option<u64> {
         Some(self.started?.saturating_add(self.deadline_s.saturating_mul(1000)))
+    }
+
+    /// Takes answers to the questions of a round, each of them once.
+    pub(super) fn take(&mut self, round: u32, answers: Vec<(String, Answer)>) {
+        let Some(asked) = self.asked.clone() else { return };
+        if self.state != State::InputRequired || self.rounds != round {
+            return;
+        }
+        for (name, answer) in answers {
+            let is_open = self.given.iter().all(|it| it.name != name);
+            if asked.asks(&name) && is_open {
+                self.given.push(Given { name, answer: answer.into() });
+            }
+        }
+        if asked.open(&self.given).ask.is_empty() {
+            self.state = State::Queued;
+        }
     }
 
     pub fn end(&mut self, state: State) {

@@ -190,7 +190,9 @@ impl Board {
         let why = failure.map(|it| format!(": {}", it.message)).unwrap_or_default();
         self.heard(active).say(&format!("{}{why}", state.name()));
         active.log.close();
-        (self.hear)(crate::plugin::Change::Resource(active.log_uri()));
+        for part in ["log", "result"] {
+            (self.hear)(active.news_of(part));
+        }
         self.forget_active(&active.id);
     }
 

@@ -95,6 +95,8 @@ pub enum Change {
     Resources,
     /// What this URI holds.
     Resource(String),
+    /// The same of one that only this caller may read.
+    ResourceOf(Arc<str>, String),
 }
 
 /// Hears nothing.

@@ -122,6 +122,13 @@ impl Approved<JobsOf> {
         let request = JobsOf { caller: caller.clone(), plugin: None };
         Self { owner: Arc::from(""), request }
     }
+
+    /// The same of those that one plugin does.
+    pub fn of_plugin(caller: &Arc<str>, plugin: &str) -> Self {
+        let plugin: Arc<str> = Arc::from(plugin);
+        let request = JobsOf { caller: caller.clone(), plugin: Some(plugin.clone()) };
+        Self { owner: plugin, request }
+    }
 }
 
 /// How many are listed.

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::bail;
 
-use super::{check, schema::Schema};
+use super::{
+    check,
+    own::{HOST, OwnTool},
+    schema::Schema,
+};
 use crate::{
     capability::{
         prompts, resources,
@@ -26,14 +30,22 @@ pub struct Catalog {
 /// A tool under the name that clients know.
 pub struct OfferedTool {
     pub name: String,
-    /// The name that the plugin knows.
-    pub own_name: Arc<str>,
-    pub plugin: Arc<Plugin>,
+    pub by: By,
     pub title: Option<String>,
     pub description: String,
     pub hints: Hints,
     pub input: Schema,
     pub output: Option<Schema>,
+}
+
+/// Who does what a tool is for.
+pub enum By {
+    Plugin {
+        plugin: Arc<Plugin>,
+        /// The name that the plugin knows.
+        own_name: Arc<str>,
+    },
+    Host(OwnTool),
 }
 
 /// A prompt under the name that clients know.
@@ -64,6 +76,7 @@ impl Catalog {
         visible: &Visible<'_>,
     ) -> anyhow::Result<Self> {
         let mut catalog = Self { plugins: plugins.clone(), ..Self::default() };
+        catalog.add_own(visible)?;
         for plugin in plugins.values() {
             catalog.add(plugin, visible)?;
         }
@@ -71,19 +84,39 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// The host's own tools, where they are of any use.
+    fn add_own(&mut self, visible: &Visible<'_>) -> anyhow::Result<()> {
+        if !self.has_jobs() {
+            return Ok(());
+        }
+        for own in OwnTool::ALL.into_iter().filter(|own| visible.shows(own.name(), own.hints())) {
+            let offered = own.offered().map_err(anyhow::Error::msg)?;
+            self.tools.insert(offered.name.clone(), Arc::new(offered));
+        }
+        Ok(())
+    }
+
+    /// Whether some plugin may have jobs.
+    pub fn has_jobs(&self) -> bool {
+        self.plugins.values().any(|plugin| plugin.settings.grants.jobs)
+    }
+
     /// A description that speaks of another plugin's tool may mean to change how a model uses that.
     fn flag_mentions(&self) {
         for tool in self.tools.values() {
-            let others = self.tools.values().filter(|it| it.plugin.name() != tool.plugin.name());
+            let is_other = |it: &&Arc<OfferedTool>| {
+                matches!(it.by, By::Plugin { .. }) && it.owner() != tool.owner()
+            };
+            let others = self.tools.values().filter(is_other);
             if let Some(other) =
                 others.into_iter().find(|it| check::mentions(&tool.description, &it.name))
             {
                 tracing::warn!(
-                    plugin = tool.plugin.name(),
+                    plugin = tool.owner(),
                     "the description of `{}` speaks of `{}`, a tool of plugin `{}`",
                     tool.name,
                     other.name,
-                    other.plugin.name()
+                    other.owner()
                 );
             }
         }
@@ -93,7 +126,7 @@ impl Catalog {
         for tool in &plugin.description.plugin.tools {
             let offered = OfferedTool::new(plugin, tool)?;
             if let Some(other) = self.tools.get(&offered.name) {
-                bail!(clash("tool", &offered.name, other.plugin.name(), plugin.name()));
+                bail!(clash("tool", &offered.name, other.owner(), plugin.name()));
             }
             self.tools.insert(offered.name.clone(), Arc::new(offered));
         }
@@ -107,9 +140,10 @@ impl Catalog {
             self.prompts.insert(name, offered);
         }
         for scheme in plugin.description.resources.iter().flat_map(|it| &it.schemes) {
-            if scheme.eq_ignore_ascii_case(super::workspaces::SCHEME) {
+            let own = [super::workspaces::SCHEME, super::jobs::SCHEME];
+            if own.iter().any(|own| scheme.eq_ignore_ascii_case(own)) {
                 bail!(
-                    "plugin `{}` has resources under `{scheme}:`, where the host's workspaces are; it needs another scheme",
+                    "plugin `{}` has resources under `{scheme}:`, where the host's own are; it needs another scheme",
                     plugin.name()
                 );
             }
@@ -160,59 +194,71 @@ impl OfferedTool {
                 None => None,
             },
             name,
-            own_name: tool.name.as_str().into(),
-            plugin: plugin.clone(),
+            by: By::Plugin { plugin: plugin.clone(), own_name: tool.name.as_str().into() },
             title: tool.title.clone(),
             description: tool.description.clone(),
             hints: tool.hints,
         })
     }
 
-    /// The result of a job as the tool's own.
-    pub fn output_of(&self, result: String) -> Result<tools::Output, Error> {
-        let output = match serde_json::from_str(&result) {
-            Ok(serde_json::Value::String(text)) => {
-                tools::Output { content: vec![Content::Text(text)], structured: None }
-            }
-            Ok(serde_json::Value::Object(_)) => {
-                tools::Output { content: Vec::new(), structured: Some(result) }
-            }
-            _ => tools::Output { content: vec![Content::Text(result)], structured: None },
-        };
-        let outcome = tools::Outcome::Done(output);
-        self.check_outcome(&outcome)?;
-        match outcome {
-            tools::Outcome::Done(output) => Ok(output),
-            tools::Outcome::Ask(_) | tools::Outcome::Job(_) => {
-                Err(Error::new(Code::Other, "a job has no such result"))
-            }
+    /// The plugin that offers it, or the host.
+    pub fn owner(&self) -> &str {
+        match &self.by {
+            By::Plugin { plugin, .. } => plugin.name(),
+            By::Host(_) => HOST,
         }
     }
 
-    /// A structured result has to be JSON, and to fit the schema that the tool itself gave.
+    /// The result of a job as the tool's own.
+    pub fn output_of(&self, result: String) -> Result<tools::Output, Error> {
+        let output = output_of(result);
+        self.check_output(&output)?;
+        Ok(output)
+    }
+
+    /// Holds a call to what the tool says of itself.
     pub(super) fn check_outcome(&self, outcome: &tools::Outcome) -> Result<(), Error> {
-        let tools::Outcome::Done(output) = outcome else { return Ok(()) };
-        let broken = |what: String| {
-            let (tool, plugin) = (&self.name, self.plugin.name());
-            Error::new(
-                Code::Other,
-                format!("tool `{tool}` of plugin `{plugin}` broke its word: {what}"),
-            )
-        };
+        match outcome {
+            tools::Outcome::Done(output) => self.check_output(output),
+            tools::Outcome::Job(_) if !self.hints.contains(Hints::JOB) => {
+                Err(self.broken("it came to a job, and does not say that it may"))
+            }
+            tools::Outcome::Ask(_) | tools::Outcome::Job(_) => Ok(()),
+        }
+    }
+
+    fn broken(&self, what: &str) -> Error {
+        let (tool, plugin) = (&self.name, self.owner());
+        let message = format!("tool `{tool}` of plugin `{plugin}` broke its word: {what}");
+        Error::new(Code::Other, message)
+    }
+
+    /// A structured result has to be JSON, and to fit the schema that the tool itself gave.
+    fn check_output(&self, output: &tools::Output) -> Result<(), Error> {
         let Some(text) = &output.structured else {
             return match &self.output {
-                Some(_) => Err(broken("it gave no structured result".to_owned())),
+                Some(_) => Err(self.broken("it gave no structured result")),
                 None => Ok(()),
             };
         };
         let value = serde_json::from_str(text)
-            .map_err(|error| broken(format!("its structured result is no JSON: {error}")))?;
-        match &self.output {
-            Some(schema) => schema
-                .check(&value)
-                .map_err(|error| broken(format!("its result does not fit its schema: {error}"))),
-            None => Ok(()),
+            .map_err(|error| self.broken(&format!("its structured result is no JSON: {error}")))?;
+        let Some(schema) = &self.output else { return Ok(()) };
+        schema
+            .check(&value)
+            .map_err(|error| self.broken(&format!("its result does not fit its schema: {error}")))
+    }
+}
+
+/// The result of a job as that of a tool: an object is structured, anything else text.
+pub fn output_of(result: String) -> tools::Output {
+    let text = |text| tools::Output { content: vec![Content::Text(text)], structured: None };
+    match serde_json::from_str(&result) {
+        Ok(serde_json::Value::String(string)) => text(string),
+        Ok(serde_json::Value::Object(_)) => {
+            tools::Output { content: Vec::new(), structured: Some(result) }
         }
+        _ => text(result),
     }
 }
 

@@ -3,6 +3,7 @@
 use anyhow::{bail, ensure};
 use serde_json::Value;
 
+use super::own::OwnTool;
 use crate::capability::{prompts, tools};
 
 /// Clients put their own prefix before it, and some cut at 64.
@@ -14,12 +15,17 @@ const LONGEST_TEXT: usize = 2 << 10;
 /// Markup by which descriptions of tools have posed as words of the user or the system.
 const POSING: &[&str] = &["<important", "<system", "<secret", "<|im_start|>", "[inst]"];
 
-/// The names of the host's own tools.
+/// The names of the tools by which a client finds the others. Those for jobs are the host's own, too.
 const RESERVED: &[&str] = &["tools_search", "tools_describe", "tools_call"];
 
 pub(super) fn tool(name: &str, tool: &tools::Tool) -> anyhow::Result<()> {
     check_name("tool", name)?;
-    ensure!(!RESERVED.contains(&name), "the tool name `{name}` is the host's own; set a `prefix`");
+    let is_own = RESERVED.contains(&name) || OwnTool::ALL.iter().any(|own| own.name() == name);
+    ensure!(!is_own, "the tool name `{name}` is the host's own; set a `prefix`");
+    ensure!(
+        !tool.hints.contains(tools::Hints::NEEDS_TASKS) || tool.hints.contains(tools::Hints::JOB),
+        "tool `{name}` needs tasks, and does not say that it may come to a job; give it the hint `job`"
+    );
     ensure!(!tool.description.trim().is_empty(), "tool `{name}` has no description");
     check_text(&format!("tool `{name}`, description"), &tool.description)?;
     check_text(&format!("tool `{name}`, title"), tool.title.as_deref().unwrap_or_default())

@@ -12,6 +12,9 @@ mod schema;
 mod reload;
 mod watch;
 mod workspaces;
+mod jobs;
+mod own;
+mod status;
 
 use std::{
     collections::BTreeMap,
@@ -35,17 +38,22 @@ use crate::{
     config::Config,
     database::Database,
     disk::Disk,
-    jobs::{self, Jobs},
+    jobs::Jobs,
     life::{Life, Owners},
     plugin::{Cache, Change, Engine, Observer, Occasion, Plugin},
 };
 
-pub use catalog::{Catalog, OfferedPrompt, OfferedTool, Visible};
+pub use crate::policy::LOCAL;
+pub use catalog::{By, Catalog, OfferedPrompt, OfferedTool, Visible, output_of};
 pub use grants::{containers_of, place};
+pub use jobs::JobsOfCaller;
 pub use load::{Source, name_of, problems};
+pub use own::{LONGEST_WAIT, progress_to};
 pub use reload::{Reading, follow_config};
 pub use schema::Schema;
 pub use watch::{components, follow};
+
+use own::OwnCall;
 
 /// How many pieces of news a slow listener may fall behind before it misses some.
 const NEWS: usize = 256;
@@ -77,6 +85,8 @@ pub enum News {
     Prompts,
     Resources,
     Resource(String),
+    /// One that only this caller may read.
+    ResourceOf(Arc<str>, String),
 }
 
 /// Where the registry's things are.
@@ -131,7 +141,7 @@ impl Registry {
     ) {
         // The jobs are in the registry themselves: they must not keep it.
         let (finding, hearing) = (Arc::downgrade(self), Arc::downgrade(self));
-        self.doors.jobs.begin(jobs::Places {
+        self.doors.jobs.begin(crate::jobs::Places {
             folder,
             database: self.doors.database.clone(),
             config: self.config().jobs.clone(),
@@ -197,15 +207,25 @@ impl Registry {
         answers: Option<Answers>,
         observer: Arc<dyn Observer>,
     ) -> Result<tools::Outcome, Error> {
-        let request = tools::Request {
-            tool: tool.own_name.to_string(),
-            arguments,
-            config: tool.plugin.settings.config.to_string(),
-            client,
-            answers,
+        let outcome = match &tool.by {
+            By::Plugin { plugin, own_name } => {
+                let request = tools::Request {
+                    tool: own_name.to_string(),
+                    arguments,
+                    config: plugin.settings.config.to_string(),
+                    client,
+                    answers,
+                };
+                let occasion = Occasion::tool(caller, own_name, tool.hints);
+                plugin.enter(request, occasion, observer).await?
+            }
+            By::Host(own) => {
+                let arguments = arguments.as_str();
+                let call = OwnCall { caller, arguments, client, answers, observer };
+                // Boxed, so that a plugin's call is no larger for it.
+                Box::pin(self.call_own(*own, call)).await?
+            }
         };
-        let occasion = Occasion::tool(caller, &tool.own_name, tool.hints);
-        let outcome = tool.plugin.enter(request, occasion, observer).await?;
         tool.check_outcome(&outcome)?;
         Ok(outcome)
     }
@@ -215,6 +235,7 @@ impl Registry {
         match change {
             Change::Resources => self.tell(News::Resources),
             Change::Resource(uri) => self.tell(News::Resource(uri)),
+            Change::ResourceOf(caller, uri) => self.tell(News::ResourceOf(caller, uri)),
             Change::Offers(plugin) => {
                 let registry = self.clone();
                 tokio::spawn(async move { registry.describe_again(&plugin).await });

@@ -40,7 +40,9 @@ pub(super) fn tool(offered: &OfferedTool) -> Tool {
     let mut tool = Tool::new(offered.name.clone(), offered.description.clone(), input)
         .with_annotations(annotations);
     tool.title = offered.title.clone();
-    tool.output_schema = offered.output.as_ref().map(|it| Arc::new(it.value().clone()));
+    // Of what may come to a job, how to get its result may come in the place of that.
+    let published = offered.output.as_ref().filter(|_| !has(Hints::JOB));
+    tool.output_schema = published.map(|it| Arc::new(it.value().clone()));
     tool
 }
 

@@ -1,89 +1,71 @@
-//! A tool's call that came to a job: its result, where that comes soon, or how to get it later.
+//! A tool's call that came to a job: a task for a client that knows of them; for others its result, where that comes soon, or
+//! how to get it later.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use rmcp::{
+    ErrorData,
+    model::{CallToolResponse, ClientCapabilities, CreateTaskResult},
+};
 use serde_json::{Value, json};
 
-use super::{Caller, Server};
+use super::{Caller, Context, Server, answer, is_modern, questions::Refusal, tasks};
 use crate::{
-    capability::{
-        tools::Output,
-        types::{Code, Error},
-    },
-    error::Failure,
-    jobs::{Board, Record, State},
-    plugin::{Observer, Progress},
-    policy::{Approved, JobsOf},
-    registry::OfferedTool,
+    capability::tools::Output,
+    jobs::{Record, State},
+    plugin::Observer,
+    registry::{LONGEST_WAIT, OfferedTool, progress_to},
 };
 
-/// How long a call waits for a job. Some clients give up after a minute, and lose what comes then.
-const PATIENCE: Duration = Duration::from_secs(40);
-
 impl Server {
-    /// Waits for a job in the place of its tool's call, and tells its progress meanwhile.
-    pub(super) async fn output_of_job(
+    /// Answers a call that came to a job. It is on disk for which tool that is before anything is answered.
+    pub(super) async fn answer_with_job(
         &self,
         tool: &OfferedTool,
         id: &str,
         caller: &Caller,
         observer: &Arc<dyn Observer>,
-    ) -> Result<Output, Error> {
-        let board = self.registry.doors().jobs.board().await.map_err(answered)?;
-        let of = Approved::<JobsOf>::of_caller(&caller.0);
-        board.name_tool(&of, id, &tool.name).await.map_err(answered)?;
-        let mut told = None;
-        let tell = |record: &Record| {
-            if told.is_none_or(|before| record.done > before) {
-                told = Some(record.done);
-                let (done, total) = (record.done, record.total);
-                observer.progress(Progress { done, total, message: record.message.clone() });
-            }
-        };
-        let record = board.follow(&of, id, PATIENCE, tell).await.map_err(answered)?;
-        if record.state.is_over() {
-            let result = result(&board, &of, &record).await?;
-            return tool.output_of(result);
+        context: &Context,
+    ) -> Result<CallToolResponse, Refusal> {
+        let jobs = self.registry.jobs_of_plugin(&caller.0, tool.owner()).await?;
+        let record = jobs.name_tool(id, &tool.name).await?;
+        if knows_tasks(context) {
+            let task = tasks::task(&record, self.registry.config().jobs.keep_days);
+            return Ok(CallToolResponse::Task(CreateTaskResult::new(task)));
         }
-        Ok(Output { content: Vec::new(), structured: Some(handle(&record).to_string()) })
+        let record = jobs.follow(id, LONGEST_WAIT, progress_to(&**observer)).await?;
+        let output = if record.state.is_over() {
+            tool.output_of(jobs.outcome(&record).await?)?
+        } else {
+            Output { content: Vec::new(), structured: Some(handle(&record).to_string()) }
+        };
+        Ok(answer::done(output).into())
     }
 }
 
-/// What a job that has ended came to.
-pub(super) async fn result(
-    board: &Board,
-    of: &Approved<JobsOf>,
-    record: &Record,
-) -> Result<String, Error> {
-    match (record.state, &record.failure) {
-        (State::Completed, _) => {
-            let result = board.result(of, &record.id).await.map_err(answered)?;
-            Ok(result.unwrap_or_else(|| "null".to_owned()))
-        }
-        (State::Failed, Some(failed)) => Err(failed.error()),
-        _ => Err(Error::new(Code::Failed, format!("the job `{}` was canceled", record.id))),
-    }
+/// Whether the client said with this request that it knows of tasks. There are none in the protocol's first era.
+pub(super) fn knows_tasks(context: &Context) -> bool {
+    is_modern(context) && context.client_capabilities().is_some_and(|it| it.supports_tasks())
+}
+
+/// What a client is told whose request makes no sense without tasks.
+pub(super) fn tasks_are_needed() -> Refusal {
+    let needed = ClientCapabilities::builder().enable_tasks().build();
+    Refusal::Protocol(ErrorData::missing_required_client_capability(needed))
 }
 
 /// What a client needs to come back for a job.
-pub(super) fn handle(record: &Record) -> Value {
+fn handle(record: &Record) -> Value {
+    let id = &record.id;
+    let what = match record.state {
+        State::InputRequired => "it asks something as the job",
+        _ => "it goes on as the job",
+    };
     json!({
-        "job_id": record.id,
+        "job_id": id,
         "state": record.state.name(),
         "message": format!(
-            "it goes on as the job `{}`: `job_wait` waits for it, `job_result` gives its result, `job_cancel` ends it",
-            record.id
+            "{what} `{id}`: `job_wait` waits for it and puts what it asks to the user, `job_result` gives its result, `job_cancel` ends it"
         ),
     })
-}
-
-/// What a door answers, as a client reads it. What it did not expect is in the log.
-pub(super) fn answered(failure: Failure) -> Error {
-    match failure {
-        Failure::Answer(error) => error,
-        Failure::Trap(error) => {
-            tracing::error!("a job: {error:#}");
-            Error::new(Code::Other, "the host failed in this; its log says more")
-        }
-    }
 }

@@ -11,7 +11,7 @@ use rmcp::{
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::Server;
+use super::{Caller, Server, caller};
 use crate::registry::News;
 
 /// How many resources one client may follow.
@@ -25,20 +25,22 @@ struct Subscriber<'a>(&'a AtomicUsize);
 
 impl Server {
     /// Tells a client of the first era, until it goes.
-    pub(super) fn tell_of_changes(&self, peer: Peer<RoleServer>) {
+    pub(super) fn tell_of_changes(&self, peer: Peer<RoleServer>, caller: Caller) {
         let mut news = self.registry.listen();
         let session = self.session.clone();
         tokio::spawn(async move {
-            while let Some(piece) = next(&mut news).await {
+            while let Some(piece) = next(&mut news, &caller).await {
                 let told = match piece {
                     News::Tools => peer.notify_tool_list_changed().await,
                     News::Prompts => peer.notify_prompt_list_changed().await,
                     News::Resources => peer.notify_resource_list_changed().await,
-                    News::Resource(uri) if session.subscriptions().contains(&uri) => {
+                    News::Resource(uri) | News::ResourceOf(_, uri)
+                        if session.subscriptions().contains(&uri) =>
+                    {
                         let update = ResourceUpdatedNotificationParam::new(uri);
                         peer.notify_resource_updated(update).await
                     }
-                    News::Resource(_) => Ok(()),
+                    News::Resource(_) | News::ResourceOf(..) => Ok(()),
                 };
                 if told.is_err() || peer.is_transport_closed() {
                     return;
@@ -54,11 +56,11 @@ impl Server {
     ) -> Result<(), ErrorData> {
         let _subscriber = Subscriber::new(&self.subscribers)?;
         let mut news = self.registry.listen();
-        let sink = subscription.sink();
+        let (sink, caller) = (subscription.sink(), caller(subscription.request_context()));
         loop {
             let piece = tokio::select! {
                 () = subscription.cancelled() => return Ok(()),
-                piece = next(&mut news) => piece,
+                piece = next(&mut news, &caller) => piece,
             };
             let Some(piece) = piece else { return Ok(()) };
             // The sink itself leaves out what the filter does not name.
@@ -66,7 +68,9 @@ impl Server {
                 News::Tools => sink.notify_tool_list_changed().await,
                 News::Prompts => sink.notify_prompt_list_changed().await,
                 News::Resources => sink.notify_resource_list_changed().await,
-                News::Resource(uri) => sink.notify_resource_updated(uri).await,
+                News::Resource(uri) | News::ResourceOf(_, uri) => {
+                    sink.notify_resource_updated(uri).await
+                }
             };
         }
     }
@@ -100,13 +104,41 @@ impl Drop for Subscriber<'_> {
     }
 }
 
-/// The next piece of news. Who fell behind goes on with what is still there.
-async fn next(news: &mut Receiver<News>) -> Option<News> {
+/// The next piece of news that is for this caller. Who fell behind goes on with what is still there.
+async fn next(news: &mut Receiver<News>, caller: &Caller) -> Option<News> {
     loop {
         match news.recv().await {
+            Ok(News::ResourceOf(of, _)) if of != caller.0 => {}
             Ok(piece) => return Some(piece),
             Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "a listener fell behind"),
             Err(RecvError::Closed) => return None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::broadcast;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_hears_of_what_is_somebody_else_s() {
+        let (news, mut heard) = broadcast::channel(8);
+        let [ann, bob] = ["ann", "bob"].map(Arc::<str>::from);
+        for caller in [&bob, &ann, &bob] {
+            news.send(News::ResourceOf(caller.clone(), format!("job://{caller}/log"))).unwrap();
+        }
+        news.send(News::Tools).unwrap();
+        drop(news);
+        let ann = Caller(ann);
+        let mut pieces = Vec::new();
+        while let Some(piece) = next(&mut heard, &ann).await {
+            pieces.push(piece);
+        }
+        let hers = News::ResourceOf(ann.0, "job://ann/log".to_owned());
+        assert_eq!(pieces, [hers, News::Tools]);
     }
 }

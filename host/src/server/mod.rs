@@ -22,6 +22,7 @@ mod resources;
 mod seal;
 mod sessions;
 mod stdio;
+mod tasks;
 mod tools;
 
 use std::{
@@ -35,17 +36,19 @@ use std::{
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-        CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
-        Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+        CompleteResult, CustomRequest, CustomResult, ErrorCode, Extensions, GetPromptRequestParams,
+        GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams,
+        InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
         ListToolsResult, LoggingLevel, PaginatedRequestParams, ReadResourceRequestParams,
         ReadResourceResponse, ServerCapabilities, ServerConfig, SetLevelRequestParams,
         SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+        UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
-use crate::{policy::LOCAL, registry::Registry};
+use crate::registry::{LOCAL, Registry};
 
 pub use http::{Address, serve as serve_http};
 pub use seal::Seal;
@@ -57,6 +60,8 @@ const LONGEST_INSTRUCTIONS: usize = 2 << 10;
 /// What is served. rmcp takes a request for none of these where its parameters are wrong.
 const METHODS: &[&str] =
     &["completion/complete", "prompts/get", "resources/read", "subscriptions/listen", "tools/call"];
+/// The same for what only the second era has.
+const SECOND_ERA_METHODS: &[&str] = &["tasks/cancel", "tasks/get", "tasks/update"];
 /// The same for what only the first era has.
 const FIRST_ERA_METHODS: &[&str] =
     &["logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
@@ -129,7 +134,11 @@ fn is_modern(context: &Context) -> bool {
 
 /// Who sent this request.
 fn caller(context: &Context) -> Caller {
-    let parts = context.extensions.get::<::http::request::Parts>();
+    caller_of(&context.extensions)
+}
+
+fn caller_of(extensions: &Extensions) -> Caller {
+    let parts = extensions.get::<::http::request::Parts>();
     parts
         .and_then(|parts| parts.extensions.get::<Caller>().cloned())
         .unwrap_or_else(|| Caller(Arc::from(LOCAL)))
@@ -147,6 +156,7 @@ impl ServerHandler for Server {
             .enable_resources_list_changed()
             .enable_tools()
             .enable_tool_list_changed()
+            .enable_tasks()
             .build();
         let mut info = ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("windlass", env!("CARGO_PKG_VERSION")));
@@ -155,7 +165,20 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.tell_of_changes(context.peer);
+        let caller = caller_of(&context.extensions);
+        self.tell_of_changes(context.peer, caller);
+    }
+
+    /// The tasks are the second era's alone.
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: Context,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let mut info = self.negotiate_initialize(&request)?;
+        info.capabilities.extensions = None;
+        Ok(info)
     }
 
     async fn list_tools(
@@ -227,6 +250,30 @@ impl ServerHandler for Server {
         Box::pin(self.completions(request)).await
     }
 
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: Context,
+    ) -> Result<GetTaskResult, ErrorData> {
+        Box::pin(self.look_at_task(&request.task_id, &context)).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        Box::pin(self.answer_task(&request.task_id, request.input_responses, &context)).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        Box::pin(self.cancel_task_of(&request.task_id, &context)).await
+    }
+
     async fn set_level(&self, request: SetLevelRequestParams, _: Context) -> Result<(), ErrorData> {
         self.session.level.store(convert::rank_of(request.level), Ordering::Relaxed);
         Ok(())
@@ -255,8 +302,8 @@ impl ServerHandler for Server {
         context: Context,
     ) -> Result<CustomResult, ErrorData> {
         let method = request.method;
-        let in_first_era = !is_modern(&context) && FIRST_ERA_METHODS.contains(&&*method);
-        Err(if in_first_era || METHODS.contains(&&*method) {
+        let of_its_era = if is_modern(&context) { SECOND_ERA_METHODS } else { FIRST_ERA_METHODS };
+        Err(if of_its_era.contains(&&*method) || METHODS.contains(&&*method) {
             let message = format!("the parameters are none that `{method}` takes");
             ErrorData::invalid_params(message, None)
         } else {

@@ -123,7 +123,7 @@ impl Server {
         abilities: Abilities,
         binding: &Binding<'_>,
     ) -> Result<Reply<T>, Refusal> {
-        let missing = needed(&questions) & !abilities;
+        let missing = questions.needs() & !abilities;
         if missing != Abilities::empty() {
             let error = ErrorData::missing_required_client_capability(required(missing));
             return Err(Refusal::Protocol(error));
@@ -187,7 +187,7 @@ async fn put(peer: &Peer<RoleServer>, question: Question) -> Result<Value, Error
 }
 
 /// Second era: one question as the client reads it.
-fn request(question: Question) -> Result<InputRequest, Error> {
+pub(super) fn request(question: Question) -> Result<InputRequest, Error> {
     let request = match question {
         Question::Form(form) => json!({
             "method": "elicitation/create",
@@ -201,7 +201,7 @@ fn request(question: Question) -> Result<InputRequest, Error> {
     typed(request)
 }
 
-fn kind(question: &Question) -> Asked {
+pub(super) fn kind(question: &Question) -> Asked {
     match question {
         Question::Form(form) => Asked::Form(form.schema.clone()),
         Question::Sample(_) => Asked::Sample,
@@ -221,7 +221,7 @@ fn guess(response: &Value) -> Option<Asked> {
 }
 
 /// A client's answer as the guest reads it. None: it answers something else, and is to be asked again.
-fn answer(asked: &Asked, response: Value) -> Option<Answer> {
+pub(super) fn answer(asked: &Asked, response: Value) -> Option<Answer> {
     match asked {
         Asked::Form(schema) => match response.get("action")?.as_str()? {
             "decline" => Some(Answer::Declined),
@@ -244,18 +244,9 @@ fn answer(asked: &Asked, response: Value) -> Option<Answer> {
     }
 }
 
-fn needed(questions: &Questions) -> Abilities {
-    let need = |(_, question): &(String, Question)| match question {
-        Question::Form(_) => Abilities::FORMS,
-        Question::Sample(_) => Abilities::SAMPLING,
-        Question::Roots => Abilities::ROOTS,
-    };
-    questions.ask.iter().map(need).fold(Abilities::empty(), |all, one| all | one)
-}
-
 /// First era: a client that cannot be asked is told so, and nothing is done.
 fn refuse_unable(questions: &Questions, abilities: Abilities) -> Result<(), Error> {
-    let missing = needed(questions) & !abilities;
+    let missing = questions.needs() & !abilities;
     if missing == Abilities::empty() {
         return Ok(());
     }

@@ -34,17 +34,20 @@ impl Server {
                 }
             }
         }
-        match self.registry.workspace_links().await {
-            Ok(links) => result.resources.extend(links.into_iter().map(convert::resource)),
-            Err(error) => tracing::warn!("the workspaces: {}", error.message),
+        let own = [self.registry.workspace_links().await, self.registry.job_links(&caller.0).await];
+        for links in own {
+            match links {
+                Ok(links) => result.resources.extend(links.into_iter().map(convert::resource)),
+                Err(error) => tracing::warn!("the host's resources: {}", error.message),
+            }
         }
         Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
 
     pub(super) fn templates(&self) -> ListResourceTemplatesResult {
         let catalog = self.registry.catalog();
-        let workspaces = self.registry.workspace_templates();
-        let templates = catalog.templates().map(|(template, _)| template).chain(&workspaces);
+        let own = [self.registry.workspace_templates(), self.registry.job_templates()].concat();
+        let templates = catalog.templates().map(|(template, _)| template).chain(&own);
         let resource_templates = templates.map(convert::template).collect();
         let result = ListResourceTemplatesResult { resource_templates, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
@@ -69,6 +72,9 @@ impl Server {
         let not_there = || Error::new(Code::NotFound, format!("Resource not found: `{uri}`"));
         let catalog = self.registry.catalog();
         if let Some(contents) = self.registry.read_workspace(uri).await {
+            return Ok(ReadResourceResult::new(vec![convert::resource_contents(contents?)]));
+        }
+        if let Some(contents) = self.registry.read_job(uri, &caller.0).await {
             return Ok(ReadResourceResult::new(vec![convert::resource_contents(contents?)]));
         }
         let plugin = catalog.plugin_for(uri).ok_or_else(not_there)?;

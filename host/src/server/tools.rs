@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rmcp::{
     ErrorData,
-    model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ListToolsResult, Tool,
-    },
+    model::{CacheScope, CallToolRequestParams, CallToolResponse, ListToolsResult, Tool},
 };
 use serde_json::Value;
 
 use super::{
-    Context, Server, answer, caller, convert, meta,
+    Context, Server, answer, caller, convert,
+    jobs::{knows_tasks, tasks_are_needed},
+    meta,
     notes::observer,
     questions::{Refusal, Reply, Sent, Turn},
     seal::Binding,
@@ -72,9 +72,12 @@ impl Server {
         tool: &Arc<OfferedTool>,
         request: CallToolRequestParams,
         context: &Context,
-    ) -> Result<Reply<Output>, Refusal> {
-        let _admission = self.registry.admit()?;
-        tracing::debug!(tool = tool.name.as_str(), plugin = tool.plugin.name(), "called");
+    ) -> Result<CallToolResponse, Refusal> {
+        let admission = self.registry.admit()?;
+        tracing::debug!(tool = tool.name.as_str(), plugin = tool.owner(), "called");
+        if tool.hints.contains(Hints::NEEDS_TASKS) && !knows_tasks(context) {
+            return Err(tasks_are_needed());
+        }
         let arguments = check_arguments(tool, request.arguments.unwrap_or_default())?;
         let text = arguments.to_string();
         let caller = caller(context);
@@ -90,8 +93,7 @@ impl Server {
             harmless: tool.hints.contains(Hints::READ_ONLY),
         };
         let token = context.meta.get_progress_token();
-        let (observer, notes) =
-            observer(&self.registry, tool.plugin.name(), token, self.level(context));
+        let (observer, notes) = observer(&self.registry, tool.owner(), token, self.level(context));
         let conversation = self.converse(context, &binding, sent, |answers, client| {
             let (text, observer) = (text.clone(), observer.clone());
             async move {
@@ -101,33 +103,43 @@ impl Server {
                     .call(tool, caller, text, client, answers, observer.clone())
                     .await?
                 {
-                    Outcome::Done(output) => Ok(Turn::Done(output)),
+                    Outcome::Done(output) => Ok(Turn::Done(Came::Output(output))),
+                    Outcome::Job(id) => Ok(Turn::Done(Came::Job(id))),
                     Outcome::Ask(questions) => Ok(Turn::Ask(questions)),
-                    Outcome::Job(id) => {
-                        let output = self.output_of_job(tool, &id, binding.caller, &observer);
-                        output.await.map(Turn::Done)
-                    }
                 }
             }
         });
+        let work = async {
+            match conversation.await? {
+                Reply::Done(Came::Output(output)) => Ok(answer::done(output).into()),
+                Reply::InputRequired(required) => Ok(required.into()),
+                Reply::Done(Came::Job(id)) => {
+                    // Who only waits takes nobody's place.
+                    drop(admission);
+                    // Boxed, so that a call without a job is no larger for it.
+                    Box::pin(self.answer_with_job(tool, &id, &caller, &observer, context)).await
+                }
+            }
+        };
         match notes {
-            Some(notes) => notes.along(&context.peer, conversation).await,
-            None => conversation.await,
+            Some(notes) => notes.along(&context.peer, work).await,
+            None => work.await,
         }
     }
 }
 
-fn reply(replied: Result<Reply<Output>, Refusal>) -> Result<CallToolResponse, ErrorData> {
-    match replied {
-        Ok(Reply::Done(output)) => Ok(answer::done(output).into()),
-        Ok(Reply::InputRequired(required)) => Ok(required.into()),
-        Err(Refusal::Failed(error)) => Ok(failed(error).into()),
-        Err(Refusal::Protocol(error)) => Err(error),
-    }
+/// What a call came to, once there is nothing more to ask.
+enum Came {
+    Output(Output),
+    Job(String),
 }
 
-fn failed(error: Error) -> CallToolResult {
-    answer::failed(error)
+fn reply(replied: Result<CallToolResponse, Refusal>) -> Result<CallToolResponse, ErrorData> {
+    match replied {
+        Err(Refusal::Failed(error)) => Ok(answer::failed(error).into()),
+        Err(Refusal::Protocol(error)) => Err(error),
+        Ok(response) => Ok(response),
+    }
 }
 
 /// Arguments that fit the tool's schema, or an error that says what does not.

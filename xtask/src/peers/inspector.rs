@@ -21,11 +21,11 @@ const QUESTIONS: [&[&str]; 2] = [
     &["--method", "tools/call", "--tool-name", "echo", "--tool-arg", "message=hi"],
 ];
 
-/// Fixtures with every kind of argument that ours have.
+/// Fixtures with every kind of argument that ours have. One more may have jobs: it brings the host's own tools with it.
 const FIXTURES: [&str; 5] = ["echo", "asker", "greedy", "noter", "crash"];
 
 pub(crate) fn inspect(windlass: &Path) -> Result<Outcome> {
-    let server = Server::windlass(windlass, &FIXTURES)?;
+    let server = Server::with_jobs(windlass, &FIXTURES, "looping")?;
     // The inspector would take our `--config` for its own, so the command stands in a file.
     let words: Vec<_> =
         server.words().iter().map(|word| word.to_string_lossy().into_owned()).collect();
