@@ -77,13 +77,9 @@ impl Policy {
             grants: Arc::new(grants),
             places,
             egress,
-<<<<<<< HEAD
-            tool: None,
-            caller: LOCAL.into(),
-=======
             reach: Reach::Granted,
             tool: None,
->>>>>>> room
+            caller: LOCAL.into(),
         })
     }
 
@@ -93,17 +89,16 @@ impl Policy {
         Self { tool: Some(ToolPromise { name: name.clone(), hints }), ..self.clone() }
     }
 
-<<<<<<< HEAD
     /// The same policy on behalf of a caller.
     #[must_use]
     pub fn for_caller(&self, caller: &Arc<str>) -> Self {
         Self { caller: caller.clone(), ..self.clone() }
-=======
+    }
+
     /// The same policy for one container's way out.
     #[must_use]
     pub fn within(&self, reach: Reach) -> Self {
         Self { reach, ..self.clone() }
->>>>>>> room
     }
 
     pub fn plugin(&self) -> &str {
