@@ -27,6 +27,8 @@ mod openhands;
 mod rooms;
 mod jobs;
 mod yields;
+mod beside;
+mod reach;
 mod mounts;
 mod hostile;
 mod tidy;

@@ -7,7 +7,14 @@ use tempfile::TempDir;
 
 use crate::{
     rooms::{OWN, act, configuration, refused, rooms, told},
-    support::{Setup, bench::Bench, engine::IMAGE, failure, until},
+    support::{
+        Setup,
+        bench::Bench,
+        engine::{IMAGE, docker},
+        failure,
+        site::Site,
+        until,
+    },
 };
 
 /// A directory that an operator might grant, with a file in it.
@@ -104,6 +111,44 @@ fn in_what_was_made_with_a_withdrawn_grant_nothing_starts() {
     assert_eq!(run(&mut bench, "room_do", &id, &outside.script()), "theirs1000\n");
 }
 
+/// The same grants with what these variables hold.
+fn with_variables(containers: &str, variables: &[(&str, &str)]) -> Option<Bench> {
+    let engine = docker()?;
+    let setup = Setup::new().config(&configuration(&granting(containers), OWN));
+    let setup =
+        setup.environment("TOKEN", "not a secret").environment("DOCKER_HOST", engine.address());
+    let add = |setup: Setup, &(name, value): &(&str, &str)| setup.environment(name, value);
+    Some(Bench::of(engine, variables.iter().fold(setup, add)))
+}
+
+#[test]
+fn a_variable_names_a_directory_or_none() {
+    let outside = Outside::new();
+    let path = outside.path.to_str().unwrap();
+    for (variables, seen) in [
+        (&[("SHELF", path)] as &[_], "theirs1000\n"),
+        (&[("SHELF", "")], "1000\n"),
+        (&[], "1000\n"),
+    ] {
+        let Some(mut bench) = with_variables("mounts = ['${SHELF:-}']", variables) else { return };
+        let id = told(&mut bench, "room_do", "make", json!({"image": IMAGE}));
+        assert_eq!(run(&mut bench, "room_do", &id, &outside.script()), seen, "{variables:?}");
+    }
+    assert!(!outside.path.join("x").exists());
+}
+
+#[test]
+fn a_variable_names_a_place_to_reach_as_a_url() {
+    let site = Site::saying("a model");
+    let url = format!("http://host.docker.internal:{}/v1", site.port());
+    let egress = "egress = ['${MODEL_URL:-}', '${OTHER_URL:-}']";
+    let Some(mut bench) = with_variables(egress, &[("MODEL_URL", &url)]) else { return };
+    let id = told(&mut bench, "room_do", "make", json!({"image": IMAGE}));
+    let script = format!("wget -q -O - {url}/models");
+    assert_eq!(run(&mut bench, "room_do", &id, &script), "a model");
+    assert!(site.requests().last().unwrap().starts_with("GET /v1/models "));
+}
+
 /// The start fails, and says this.
 #[track_caller]
 fn check(setup: &Setup, said: &str) {
@@ -155,6 +200,55 @@ fn the_host_s_own_state_and_the_engine_s_socket_are_no_mounts() {
     let socket = format!("unix://{}/engine.sock", outside.path.display());
     let setup = mounting(Setup::new(), outside.path.to_str().unwrap());
     check(&setup.environment("DOCKER_HOST", &socket), "holds the socket of an engine");
+}
+
+#[test]
+fn what_a_variable_names_is_held_to_the_same() {
+    let outside = Outside::new();
+    fs::create_dir_all(outside.path.join(".ssh")).unwrap();
+    let keys = outside.path.join(".ssh");
+    let mounted = |path: &str| mounting(Setup::new().environment("SHELF", path), "${SHELF:-}");
+    for (path, said) in [
+        ("/etc/ssh", "windlass.toml:5: `mounts`: `/etc/ssh` cannot be mounted"),
+        (
+            "/nowhere/at/all",
+            "windlass.toml:5: `mounts`: `/nowhere/at/all` cannot be mounted: No such",
+        ),
+        ("shelf", "windlass.toml:5: `mounts`: `shelf` is no absolute path"),
+        (keys.to_str().unwrap(), "`.ssh` holds keys"),
+        (outside.path.join("f").to_str().unwrap(), "/f` is no directory"),
+    ] {
+        check(&mounted(path), said);
+    }
+    let unset = mounting(Setup::new(), "${SHELF}");
+    check(&unset, "windlass.toml:5: `mounts`: the environment variable `SHELF` is not set");
+    let setup = Setup::new();
+    fs::create_dir_all(setup.state().join("workspaces")).unwrap();
+    let state = setup.state().canonicalize().unwrap();
+    let setup = mounting(setup.environment("SHELF", state.to_str().unwrap()), "${SHELF:-}");
+    check(&setup, "the host's own state");
+    let socket = format!("unix://{}/engine.sock", outside.path.display());
+    let setup = mounted(outside.path.to_str().unwrap()).environment("DOCKER_HOST", &socket);
+    check(&setup, "holds the socket of an engine");
+    // One that names nothing is none.
+    assert_eq!(mounted("").ended(&["tools"]).code, Some(0));
+}
+
+#[test]
+fn explain_shows_what_variables_stand_for() {
+    let outside = Outside::new();
+    let path = outside.path.to_str().unwrap();
+    let grants = "[plugins.rooms.grants]\nworkspaces = 'own'\n[plugins.rooms.grants.containers]\n\
+         mounts = ['${SHELF:-}', '${OTHER:-}']\n\
+         egress = [{ to = '${MODEL_URL:-http://model.example/v1}', private = true }, '${OTHER:-}']\n";
+    let setup = Setup::new().plugins(&["rooms"]).config(grants).environment("SHELF", path);
+    let explained = setup.ended(&["explain", "rooms"]);
+    for line in [
+        format!("containers.mounts = [\"{path}\"]"),
+        "containers.egress = [{ private = true, to = \"model.example:80\" }]".to_owned(),
+    ] {
+        assert!(explained.stdout.contains(&line), "no `{line}` in {explained:?}");
+    }
 }
 
 #[test]

@@ -1,13 +1,20 @@
-//! What the tests put around the host, tried by others: a git server by git, a language model by its API.
+//! What the tests put around the host, tried by others: a git server by git, a language model by its API and by the
+//! real opencode.
 
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
+    engine::{self, api::Api},
     githttp::{GitServer, Mood, git, run},
     llm::{Llm, MODEL},
+    real,
     served::THIS_MACHINE,
 };
 
@@ -112,4 +119,76 @@ fn a_language_model_does_as_it_is_told_and_finishes() {
     assert_eq!(llm.prompts().len(), 7);
     assert_eq!(llm.authorizations(), vec![None; 7]);
     assert!(llm.url().contains(&llm.place()));
+}
+
+#[test]
+fn a_language_model_fails_so_often_streams_so_long_and_keeps_to_a_form() {
+    let llm = Llm::start();
+    let user = |text: &str| json!([{"role": "user", "content": text}]);
+    let failing = || ask(&llm, user("FAILTIMES:2:503 then fine"), &[], false);
+    assert!(failing().contains("scripted failure") && failing().contains("scripted failure"));
+    assert_eq!(told(&failing()), "ECHO: FAILTIMES:2:503 then fine");
+    let begin = Instant::now();
+    let streamed = ask(&llm, user("STREAM:3:0.1"), &[], true);
+    assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
+    assert!(streamed.contains("word0 ") && streamed.contains("word2 "), "{streamed}");
+    assert!(!streamed.contains("word3") && streamed.ends_with("data: [DONE]\n\n"), "{streamed}");
+    let form = user("STRUCTURED:{\"answer\": 42} if it can be");
+    let call = r#"StructuredOutput"{\"answer\":42}""#;
+    assert_eq!(told(&ask(&llm, form.clone(), &["StructuredOutput"], false)), call);
+    assert!(told(&ask(&llm, form, &[], false)).starts_with("ECHO: "));
+    let mut titled = user("FAIL:500");
+    let of_titles = json!({"role": "system", "content": "You are a title generator."});
+    titled.as_array_mut().unwrap().insert(0, of_titles);
+    assert_eq!(told(&ask(&llm, titled, &[], false)), "a title");
+    assert_eq!(llm.prompts().len(), 6);
+}
+
+/// Runs opencode to its end in a container that reaches this machine's loopback; gives its status.
+fn opencode(engine: &Api, image: &str, llm: &Llm, work: &TempDir, prompt: &str) -> Value {
+    let url = format!("http://127.0.0.1:{}/v1", llm.port());
+    let models = json!({"one": {"limit": {"context": 128_000, "output": 4096}, "tool_call": true}});
+    let provider = json!({"npm": "@ai-sdk/openai-compatible", "models": models,
+        "options": {"baseURL": url, "apiKey": "{env:KEY}"}});
+    let config = json!({"provider": {"scripted": provider}, "model": "scripted/one",
+        "small_model": "scripted/one", "permission": "allow"});
+    let host =
+        json!({"NetworkMode": "host", "Binds": [format!("{}:/home/agent", work.path().display())]});
+    let body = json!({
+        "Image": image, "User": "1000:1000", "WorkingDir": "/home/agent", "HostConfig": host,
+        "Cmd": ["sh", "-c", r#"printf %s "$PROMPT" | opencode run"#],
+        "Env": ["HOME=/home/agent/home", "KEY=sk-of-the-test", "OPENCODE_DISABLE_MODELS_FETCH=1",
+            "OPENCODE_DISABLE_AUTOUPDATE=1", format!("PROMPT={prompt}"), format!("OPENCODE_CONFIG_CONTENT={config}")],
+        "Labels": {"windlass.test": "true"},
+    });
+    let made = engine.post("/containers/create", &body).unwrap();
+    let id = made["Id"].as_str().unwrap();
+    engine.post(&format!("/containers/{id}/start"), &Value::Null).unwrap();
+    let ended = engine.post(&format!("/containers/{id}/wait"), &Value::Null);
+    engine.delete(&format!("/containers/{id}?force=1&v=1")).unwrap();
+    ended.unwrap()["StatusCode"].take()
+}
+
+#[test]
+fn the_real_opencode_takes_the_language_model_for_one() {
+    let Some(engine) = engine::docker() else { return };
+    let Some(image) = real::opencode(&engine) else { return };
+    let (llm, work) = (Llm::start(), TempDir::new().unwrap());
+    fs::set_permissions(work.path(), Permissions::from_mode(0o777)).unwrap();
+    let tools = "git --version && rg --version && python3 -m pip --version && ps && id --user";
+    let script = json!({"command": format!("({tools}) > told"), "description": "looks around"});
+    let done =
+        opencode(&engine, &image, &llm, &work, &format!("FAILTIMES:1:503 TOOL:bash:{script}"));
+    assert_eq!(done, 0, "{:?}", llm.prompts());
+    let found = fs::read_to_string(work.path().join("told")).unwrap_or_default();
+    assert!(found.starts_with("git version") && found.ends_with("\n1000\n"), "{found}");
+    let prompts = llm.prompts();
+    let roles = |prompt: &Value| {
+        prompt["messages"].as_array().unwrap().iter().any(|it| it["role"] == "tool")
+    };
+    // One that failed, the same once more, and one with what the tool gave.
+    assert_eq!(prompts.iter().map(roles).collect::<Vec<_>>(), [false, false, true]);
+    assert!(llm.authorizations().iter().all(|it| it.as_deref() == Some("Bearer sk-of-the-test")));
+    let spoken = opencode(&engine, &image, &llm, &work, "STREAM:3:0.1");
+    assert_eq!(spoken, 0);
 }

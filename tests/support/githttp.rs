@@ -158,7 +158,7 @@ fn backend(root: &Path, asked: Asked) -> Reply {
 fn parse(output: &[u8]) -> Reply {
     let end = output.windows(4).position(|it| it == b"\r\n\r\n").unwrap_or(output.len());
     let (head, body) = output.split_at(end);
-    let mut reply = Reply { status: 200, headers: Vec::new(), body: Vec::new() };
+    let mut reply = Reply { status: 200, ..Reply::default() };
     for line in String::from_utf8_lossy(head).lines() {
         let Some((name, value)) = line.split_once(": ") else { continue };
         if name == "Status" {

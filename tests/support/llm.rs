@@ -1,10 +1,12 @@
 //! A language model that does as the prompt says, over the API that all agents speak.
 //!
 //! In the text of the user: `TOOL:name:{json}` calls that tool, one after another if there are several; `SLEEP:seconds`
-//! answers later; `FAIL:status` fails. Then it calls `finish` if it is offered, or says that it is done. Else it repeats
-//! what it was told.
+//! answers later; `FAIL:status` fails, `FAILTIMES:n:status` only the first n times that it is asked; `STREAM:n:seconds` says
+//! n words with a pause before each. `STRUCTURED:{json}` is what it calls `StructuredOutput` with where that is offered. Then it
+//! calls `finish` if it is offered, or says that it is done. Else it repeats what it was told.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
     thread,
@@ -20,6 +22,11 @@ pub(crate) const MODEL: &str = "openai/fake-1";
 
 const NAME: &str = "fake-1";
 
+/// The tool by which opencode gets an answer of a form.
+const STRUCTURED: &str = "StructuredOutput";
+
+const EVENTS: &str = "text/event-stream";
+
 /// How much of a prompt it repeats.
 const ECHOED: usize = 80;
 
@@ -32,9 +39,10 @@ impl Llm {
     pub(crate) fn start() -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = requests.clone();
+        let failures = Failures::default();
         let address = serve(move |asked| {
             kept.lock().unwrap().push(asked.clone());
-            answer(&asked)
+            answer(&asked, &failures)
         });
         Self { address, requests }
     }
@@ -53,11 +61,12 @@ impl Llm {
         self.address.port()
     }
 
-    /// The bodies of all prompts so far.
+    /// The bodies of all prompts so far, those for a title left out.
     pub(crate) fn prompts(&self) -> Vec<Value> {
         let requests = self.requests.lock().unwrap();
         let prompts = requests.iter().filter(|asked| asked.method == "POST");
-        prompts.map(|asked| serde_json::from_slice(&asked.body).unwrap_or_default()).collect()
+        let prompts = prompts.map(|asked| serde_json::from_slice(&asked.body).unwrap_or_default());
+        prompts.filter(|prompt| !wants_a_title(prompt)).collect()
     }
 
     /// What each request so far showed of itself.
@@ -67,43 +76,80 @@ impl Llm {
     }
 }
 
+/// How often a prompt has failed, by its text.
+type Failures = Mutex<BTreeMap<String, u64>>;
+
 /// What it does next.
 enum Turn {
     Call(String, String),
     Say(String),
+    /// So many words, with a pause before each.
+    Speak(u64, Duration),
     Fail(u16),
 }
 
-fn answer(asked: &Asked) -> Reply {
+fn answer(asked: &Asked, failures: &Failures) -> Reply {
     let (path, _) = asked.path_and_query();
     let model = json!({"id": NAME, "object": "model", "owned_by": "nobody"});
     match (asked.method.as_str(), path) {
         ("GET", "/v1/models") => json_reply(200, &json!({"object": "list", "data": [model]})),
         ("POST", "/v1/chat/completions") => match serde_json::from_slice(&asked.body) {
-            Ok(prompt) => complete(&prompt),
+            Ok(prompt) => {
+                // It is the only one that asks anew in a conversation that holds prompts without an answer.
+                let agent = asked.header("user-agent").unwrap_or_default();
+                complete(&prompt, agent.starts_with("opencode"), failures)
+            }
             Err(error) => failure(400, &format!("no JSON: {error}")),
         },
         _ => failure(404, "there is nothing here"),
     }
 }
 
-fn complete(prompt: &Value) -> Reply {
+fn complete(prompt: &Value, only_the_last: bool, failures: &Failures) -> Reply {
+    if wants_a_title(prompt) {
+        return said("a title", prompt);
+    }
     let none = Vec::new();
-    let turn = turn(
-        prompt["messages"].as_array().unwrap_or(&none),
-        prompt["tools"].as_array().unwrap_or(&none),
-    );
-    let (message, reason) = match turn {
-        Turn::Fail(status) => return failure(status, "scripted failure"),
-        Turn::Say(text) => (json!({"role": "assistant", "content": text}), "stop"),
+    let messages = prompt["messages"].as_array().unwrap_or(&none);
+    let end = messages.iter().rposition(|it| it["role"] == "user").map_or(0, |last| last + 1);
+    let (before, since) = messages.split_at(end);
+    // Some agents add messages of their own to the user's.
+    let begin = before.iter().rposition(|it| it["role"] != "user").map_or(0, |last| last + 1);
+    let begin = if only_the_last { end.saturating_sub(1) } else { begin };
+    let text: Vec<_> = before.iter().skip(begin).map(|message| text(&message["content"])).collect();
+    let text = text.join("\n");
+    if let Some(seconds) = numbers_after("SLEEP:", &text).first() {
+        thread::sleep(Duration::from_secs_f64(*seconds));
+    }
+    let tools = prompt["tools"].as_array().unwrap_or(&none);
+    let turn = failure_wanted(&text, failures)
+        .map_or_else(|| turn(&text, before, since, tools), Turn::Fail);
+    match turn {
+        Turn::Fail(status) => failure(status, "scripted failure"),
+        Turn::Say(text) => said(&text, prompt),
+        Turn::Speak(words, pause) => spoken(words, pause),
         Turn::Call(name, arguments) => {
             let function = json!({"name": name, "arguments": arguments});
-            let id = format!("call_{}", prompt["messages"].as_array().map_or(0, Vec::len));
+            let id = format!("call_{}", messages.len());
             let call = json!({"index": 0, "id": id, "type": "function", "function": function});
-            (json!({"role": "assistant", "content": null, "tool_calls": [call]}), "tool_calls")
+            let message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+            reply(&message, "tool_calls", prompt)
         }
-    };
-    if prompt["stream"] == true { streamed(&message, reason) } else { whole(&message, reason) }
+    }
+}
+
+/// What opencode asks beside its work: its instruction says so.
+fn wants_a_title(prompt: &Value) -> bool {
+    let first = text(&prompt["messages"][0]["content"]);
+    prompt["messages"][0]["role"] == "system" && first.contains("title generator")
+}
+
+fn said(text: &str, prompt: &Value) -> Reply {
+    reply(&json!({"role": "assistant", "content": text}), "stop", prompt)
+}
+
+fn reply(message: &Value, reason: &str, prompt: &Value) -> Reply {
+    if prompt["stream"] == true { streamed(message, reason) } else { whole(message, reason) }
 }
 
 fn whole(message: &Value, reason: &str) -> Reply {
@@ -113,13 +159,26 @@ fn whole(message: &Value, reason: &str) -> Reply {
 
 /// The same as events: the message, its end, what it cost.
 fn streamed(message: &Value, reason: &str) -> Reply {
-    let chunk = |choices: Value, usage: &Value| body("chat.completion.chunk", &choices, usage);
-    let first = json!([{"index": 0, "delta": message, "finish_reason": null}]);
-    let last = json!([{"index": 0, "delta": {}, "finish_reason": reason}]);
-    let events =
-        [chunk(first, &Value::Null), chunk(last, &Value::Null), chunk(json!([]), &usage())];
-    let events: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
-    Reply::new(200, "text/event-stream", events + "data: [DONE]\n\n")
+    Reply::new(200, EVENTS, event(message, &Value::Null) + &last_events(reason))
+}
+
+/// A message that is told word by word.
+fn spoken(words: u64, pause: Duration) -> Reply {
+    let word = |word: u64| event(&json!({"content": format!("word{word} ")}), &Value::Null);
+    let mut pieces: Vec<_> = (0..words).map(|number| word(number).into_bytes()).collect();
+    pieces.push(last_events("stop").into_bytes());
+    let begin = event(&json!({"role": "assistant", "content": ""}), &Value::Null);
+    Reply::new(200, EVENTS, begin).followed_by(pieces, pause)
+}
+
+fn last_events(reason: &str) -> String {
+    let cost = body("chat.completion.chunk", &json!([]), &usage());
+    event(&json!({}), &json!(reason)) + &format!("data: {cost}\n\ndata: [DONE]\n\n")
+}
+
+fn event(delta: &Value, reason: &Value) -> String {
+    let choices = json!([{"index": 0, "delta": delta, "finish_reason": reason}]);
+    format!("data: {}\n\n", body("chat.completion.chunk", &choices, &Value::Null))
 }
 
 fn body(kind: &str, choices: &Value, usage: &Value) -> Value {
@@ -130,24 +189,30 @@ fn usage() -> Value {
     json!({"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18})
 }
 
-fn turn(messages: &[Value], tools: &[Value]) -> Turn {
+/// The status to fail with, if it is told to and has not failed often enough.
+fn failure_wanted(text: &str, failures: &Failures) -> Option<u16> {
+    let status = |number: f64| number as u16;
+    if let [times, number, ..] = numbers_after("FAILTIMES:", text)[..] {
+        let mut failures = failures.lock().unwrap();
+        let failed = failures.entry(text.to_owned()).or_default();
+        *failed += 1;
+        return (*failed <= times as u64).then(|| status(number));
+    }
+    numbers_after("FAIL:", text).first().copied().map(status)
+}
+
+fn turn(text: &str, before: &[Value], since: &[Value], tools: &[Value]) -> Turn {
     let offered = |name: &str| tools.iter().any(|tool| tool["function"]["name"] == name);
-    let end = messages.iter().rposition(|it| it["role"] == "user").map_or(0, |last| last + 1);
-    let (before, since) = messages.split_at(end);
-    // Some agents add messages of their own to the user's.
-    let begin = before.iter().rposition(|it| it["role"] != "user").map_or(0, |last| last + 1);
-    let text: Vec<_> = before.iter().skip(begin).map(|message| text(&message["content"])).collect();
-    let text = text.join("\n");
-    if let Some(seconds) = number_after("SLEEP:", &text) {
-        thread::sleep(Duration::from_secs(seconds));
-    }
-    if let Some(status) = number_after("FAIL:", &text) {
-        return Turn::Fail(u16::try_from(status).unwrap_or(500));
-    }
     let made = since.iter().filter(|message| message["tool_calls"].is_array()).count();
-    let mut wanted = calls(&text).into_iter().filter(|(name, _)| offered(name)).skip(made);
+    let mut wanted = calls(text).into_iter().filter(|(name, _)| offered(name)).skip(made);
     if let Some((name, arguments)) = wanted.next() {
         return Turn::Call(name, arguments);
+    }
+    if let Some((_, rest)) = text.split_once("STRUCTURED:").filter(|_| offered(STRUCTURED)) {
+        return Turn::Call(STRUCTURED.to_owned(), json_at(rest).unwrap_or_default());
+    }
+    if let [words, seconds, ..] = numbers_after("STREAM:", text)[..] {
+        return Turn::Speak(words as u64, Duration::from_secs_f64(seconds));
     }
     // An agent that wants a tool to end its work asks for ever when it is only spoken to.
     let spoken = |message: &Value| message["role"] == "assistant" && message["content"].is_string();
@@ -174,19 +239,27 @@ fn text(content: &Value) -> String {
     content.as_str().map_or_else(|| parts.collect::<Vec<_>>().join(" "), str::to_owned)
 }
 
-/// Every `TOOL:name:{json}`, however the JSON ends.
+/// Every `TOOL:name:{json}`.
 fn calls(text: &str) -> Vec<(String, String)> {
     let marked = text.split("TOOL:").skip(1).filter_map(|rest| {
         let (name, rest) = rest.split_once(':')?;
-        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
-        Some((name.to_owned(), values.next()?.ok()?.to_string()))
+        Some((name.to_owned(), json_at(rest)?))
     });
     marked.collect()
 }
 
-fn number_after(word: &str, text: &str) -> Option<u64> {
-    let (_, rest) = text.split_once(word)?;
-    rest.split(|it: char| !it.is_ascii_digit()).next()?.parse().ok()
+/// The JSON with which a text begins, however it goes on.
+fn json_at(text: &str) -> Option<String> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    Some(values.next()?.ok()?.to_string())
+}
+
+/// The numbers behind a word, with colons between them.
+fn numbers_after(word: &str, text: &str) -> Vec<f64> {
+    let rest = text.split_once(word).map_or("", |(_, rest)| rest);
+    let end = rest.find(|it: char| !it.is_ascii_digit() && it != ':' && it != '.');
+    let numbers = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    numbers.split(':').map_while(|number| number.trim_end_matches('.').parse().ok()).collect()
 }
 
 fn json_reply(status: u16, body: &Value) -> Reply {

@@ -1,12 +1,12 @@
-//! The real OpenHands as images of the engine: brought there when the first test needs them.
+//! The real agents as images of the engine: brought there when the first test needs them.
 
-#[path = "../../xtask/src/openhands/form.rs"]
-mod form;
+#[path = "../../xtask/src/kept.rs"]
+mod kept;
 
-use std::{fs::File, sync::Mutex};
+use std::{env, fs::File, sync::Mutex};
 
 use super::engine::{api::Api, encoded, skip};
-use form::{APP, Form, SERVER};
+use kept::{APP, Kept, OPENCODE, SERVER};
 
 /// What the vendor's image says of itself, and whose it is.
 const OF_THE_SERVER: [&str; 3] = [
@@ -22,27 +22,37 @@ const OF_THE_APP: [&str; 6] = [
     "ENV PYTHONPATH=/app",
     "ENV FILE_STORE_PATH=/.openhands",
 ];
+const OF_OPENCODE: [&str; 1] = ["LABEL windlass.test=true"];
 
-/// The current form: the image of its server.
+/// OpenHands in its current form: the image of its server.
 pub(crate) fn server(engine: &Api) -> Option<String> {
-    bring(engine, &SERVER, &OF_THE_SERVER)
+    bring(engine, "openhands", &SERVER, &OF_THE_SERVER)
 }
 
-/// The form of 2025: the image of its program.
+/// OpenHands in the form of 2025: the image of its program.
 pub(crate) fn app(engine: &Api) -> Option<String> {
-    bring(engine, &APP, &OF_THE_APP)
+    bring(engine, "openhands", &APP, &OF_THE_APP)
 }
 
-fn bring(engine: &Api, form: &Form, changes: &[&str]) -> Option<String> {
+/// The image with opencode, git, ripgrep and Python.
+pub(crate) fn opencode(engine: &Api) -> Option<String> {
+    if let Ok(reason) = env::var("WINDLASS_TEST_NO_OPENCODE") {
+        return skip(&reason);
+    }
+    bring(engine, "opencode", &OPENCODE, &OF_OPENCODE)
+}
+
+/// Those that are not there yet are built by this command of xtask.
+fn bring(engine: &Api, command: &str, kept: &Kept, changes: &[&str]) -> Option<String> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap();
-    let image = form.image();
+    let image = kept.image();
     if engine.get(&format!("/images/{image}/json")).is_ok() {
         return Some(image);
     }
-    let Ok(archive) = File::open(form.archive().unwrap()) else {
-        let how = "`cargo xtask openhands` builds it once, in minutes, and keeps it";
-        return skip(&format!("no real OpenHands {}: {how}", form.version));
+    let Ok(archive) = File::open(kept.archive().unwrap()) else {
+        let how = format!("`cargo xtask {command}` builds it once, in minutes, and keeps it");
+        return skip(&format!("no image `{image}`: {how}"));
     };
     let (name, tag) = image.split_once(':').unwrap();
     let changes = changes.iter().map(|change| format!("&changes={}", encoded(change)));

@@ -6,6 +6,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 /// The name by which a container asks for this machine, where a grant lets it.
@@ -21,11 +22,14 @@ pub(crate) struct Asked {
     pub(crate) body: Vec<u8>,
 }
 
-/// What is sent back, whole.
+/// What is sent back: whole, or in pieces with a pause before each but the first.
+#[derive(Default)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    pub(crate) pieces: Vec<Vec<u8>>,
+    pub(crate) pause: Duration,
 }
 
 /// Listens on a free port of loopback until the tests end; what it is asked goes to a function.
@@ -57,7 +61,13 @@ impl Asked {
 impl Reply {
     pub(crate) fn new(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type".to_owned(), kind.to_owned())];
-        Self { status, headers, body: body.into() }
+        Self { status, headers, body: body.into(), ..Self::default() }
+    }
+
+    /// More of the body, each piece after a pause.
+    pub(crate) fn followed_by(mut self, pieces: Vec<Vec<u8>>, pause: Duration) -> Self {
+        (self.pieces, self.pause) = (pieces, pause);
+        self
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -107,12 +117,17 @@ fn line(reader: &mut impl BufRead) -> io::Result<String> {
 }
 
 fn write(mut stream: &TcpStream, reply: &Reply) -> io::Result<()> {
-    let length = reply.body.len();
+    let length = reply.body.len() + reply.pieces.iter().map(Vec::len).sum::<usize>();
     let mut head = format!("HTTP/1.1 {} .\r\nConnection: close\r\n", reply.status);
     for (name, value) in &reply.headers {
         head += &format!("{name}: {value}\r\n");
     }
     head += &format!("Content-Length: {length}\r\n\r\n");
     stream.write_all(head.as_bytes())?;
-    stream.write_all(&reply.body)
+    stream.write_all(&reply.body)?;
+    for piece in &reply.pieces {
+        thread::sleep(reply.pause);
+        stream.write_all(piece)?;
+    }
+    Ok(())
 }

@@ -25,7 +25,10 @@ mod serve;
 mod peers;
 mod api;
 mod engine;
+mod kept;
+mod debian;
 mod openhands;
+mod opencode;
 mod test;
 mod bench;
 
@@ -59,6 +62,8 @@ enum Command {
     },
     /// Builds the real OpenHands, in both forms, for the tests. It takes minutes, and is kept outside the repository.
     Openhands,
+    /// Builds the real opencode for the tests, as they do themselves where it is missing.
+    Opencode,
     /// Holds the host to the programs that others wrote for the protocol.
     Peers {
         /// Only peers whose name contains this.
@@ -95,6 +100,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Test { filter } => return test::test(filter.as_deref()),
         Command::Openhands => openhands::build()?,
+        Command::Opencode => println!("{}", opencode::build()?.display()),
         Command::Peers { only } => return peers::peers(only.as_deref()),
         Command::Keep { engine } => engine::keep(engine)?,
         Command::Bench { suite, runs } => return bench::bench(suite, runs),

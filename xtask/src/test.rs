@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     command,
     engine::Engines,
-    host, peers, plugins,
+    host, opencode, peers, plugins,
     report::{Counts, Outcome, Report, tail},
     tree,
 };
@@ -35,7 +35,17 @@ pub(crate) fn test(filter: Option<&str>) -> Result<ExitCode> {
             let engines = engines.insert(Engines::start()?);
             Ok(Outcome::passed(engines.note()))
         });
-        report.step("tests", || tests(&windlass, engines.as_ref(), filter));
+        let mut no_opencode = None;
+        if filter.is_none_or(may_want_opencode) {
+            report.step("opencode", || match opencode::build_for_tests() {
+                Ok(archive) => Ok(Outcome::passed(archive.display().to_string())),
+                Err(error) => {
+                    no_opencode = Some(error.to_string());
+                    Err(error)
+                }
+            });
+        }
+        report.step("tests", || tests(&windlass, engines.as_ref(), no_opencode, filter));
         drop(engines);
         peers::run(&mut report, &windlass, filter);
     }
@@ -54,7 +64,17 @@ fn cargo(name: &str, arguments: &[&str]) -> Result<Outcome> {
     Ok(Outcome::failed(format!("see `{}`", log.display())))
 }
 
-fn tests(windlass: &Path, engines: Option<&Engines>, filter: Option<&str>) -> Result<Outcome> {
+/// Whether a test may have this in its name that wants the real opencode.
+fn may_want_opencode(filter: &str) -> bool {
+    filter.contains("opencode") || "opencode".contains(filter)
+}
+
+fn tests(
+    windlass: &Path,
+    engines: Option<&Engines>,
+    no_opencode: Option<String>,
+    filter: Option<&str>,
+) -> Result<Outcome> {
     let mut cargo = command::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
     // A test that cannot run here says so, and passes: what it says has to be seen.
@@ -63,6 +83,9 @@ fn tests(windlass: &Path, engines: Option<&Engines>, filter: Option<&str>) -> Re
     cargo.env("WINDLASS_BINARY", windlass);
     if let Some(engines) = engines {
         engines.tell(&mut cargo);
+    }
+    if let Some(reason) = no_opencode {
+        cargo.env("WINDLASS_TEST_NO_OPENCODE", reason);
     }
     let log = tree::made("logs")?.join("tests.log");
     let cargo = host::with_bundle(&mut cargo, host::DEBUG)?;

@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     inside::Tunnel,
     life::{Entry, Phase, Record},
-    policy::AskedContainer,
+    policy::{AskedContainer, Beside},
 };
 
 /// The most that is read from a connection at once.
@@ -55,7 +55,8 @@ impl wit::Host for CallState {
 
 impl wit::HostContainer for CallState {
     async fn create(&mut self, spec: wit::Spec) -> Result<Resource<Container>> {
-        if let Some(workspace) = &spec.workspace {
+        let beside = spec.beside.iter().map(|(workspace, _)| workspace);
+        for workspace in spec.workspace.iter().chain(beside) {
             let opening = self.policy.approve_opening_workspace(workspace.clone())?;
             self.doors.disk.open(&opening).await?;
         }
@@ -145,16 +146,19 @@ impl CallState {
 }
 
 fn asked(spec: wit::Spec) -> AskedContainer {
+    let beside = spec.beside.into_iter();
     AskedContainer {
         image: spec.image,
         alias: spec.alias,
         workspace: spec.workspace,
+        beside: beside.map(|(workspace, path)| Beside { workspace, path }).collect(),
         persistent: spec.persistent,
         ttl_s: spec.ttl_s,
         key: spec.key,
         env: spec.env,
         powers: spec.powers.into_iter().map(Power::from).collect(),
         offline: spec.offline,
+        reach: spec.reach,
         yields: spec.yields,
         memory_mib: spec.memory_mib,
         cpus: spec.cpus,

@@ -272,7 +272,9 @@ impl Config {
         let mut config: Self = from_text(&text, &path.display().to_string())?;
         config.check().with_context(|| path.display().to_string())?;
         for (_, mount) in config.mounts() {
-            mount.look().map_err(|why| read::at(&text, path, "mounts", mount.as_str(), &why))?;
+            let wrong = |why: &str| read::at(&text, path, "mounts", mount.as_str(), why);
+            let meant = mount.expanded().map_err(|error| wrong(&format!("{error:#}")))?;
+            meant.map_or(Ok(()), |it| it.look()).map_err(|why| wrong(&why))?;
         }
         let directory = path.parent().unwrap_or(Path::new("."));
         for plugin in config.plugins.values_mut() {
@@ -301,7 +303,7 @@ impl Config {
         Ok(())
     }
 
-    /// Every directory of this machine that a grant names, with the plugin that it is granted to.
+    /// Every directory of this machine that a grant names, as it is written, with the plugin that it is granted to.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, &Mount)> {
         self.plugins.iter().flat_map(|(name, plugin)| {
             let containers = plugin.grants.iter().filter_map(|grants| grants.containers.as_ref());

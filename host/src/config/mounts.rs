@@ -7,9 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 
-/// A directory that is mounted at the same path inside, and cannot be written there.
+use crate::secrets;
+
+/// A directory that is mounted at the same path inside, and cannot be written there. Variables in it are looked at where
+/// their values are put in place.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(try_from = "String")]
 pub struct Mount(String);
@@ -57,8 +61,20 @@ impl Mount {
         &self.0
     }
 
+    /// The same with the values of variables. None: they are empty, and there is no directory.
+    pub fn expanded(&self) -> anyhow::Result<Option<Self>> {
+        let path = secrets::expand(&self.0)?;
+        if path.trim().is_empty() {
+            return Ok(None);
+        }
+        match unfit(&path) {
+            Some(why) => Err(anyhow!(why)),
+            None => Ok(Some(Self(path))),
+        }
+    }
+
     /// Fails where it is not there as it was written, or holds what no container may see.
-    pub(super) fn look(&self) -> Result<(), String> {
+    pub fn look(&self) -> Result<(), String> {
         let path = &self.0;
         let real = fs::canonicalize(path)
             .map_err(|error| format!("`{path}` cannot be mounted: {error}"))?;
@@ -104,7 +120,7 @@ impl TryFrom<String> for Mount {
     type Error = String;
 
     fn try_from(path: String) -> Result<Self, Self::Error> {
-        match unfit(&path) {
+        match unfit(&path).filter(|_| !path.contains("${")) {
             Some(why) => Err(why),
             None => Ok(Self(path)),
         }
@@ -271,6 +287,39 @@ mod tests {
             &expect![
                 "built-in configuration:1: `mounts`: `/proc/self` cannot be mounted: it is the kernel's own"
             ],
+        );
+    }
+
+    /// No test sets a variable: others read the environment meanwhile. Cargo sets one, and nobody the other.
+    #[track_caller]
+    fn check_expanded(written: &str, expected: &Expect) {
+        let told = match Mount::try_from(written.to_owned()).unwrap().expanded() {
+            Ok(Some(mount)) => mount.0,
+            Ok(None) => "none".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        expected.assert_eq(&told);
+    }
+
+    #[test]
+    fn a_variable_is_held_to_the_same_where_it_has_a_value() {
+        check_expanded("/srv/a", &expect!["/srv/a"]);
+        check_expanded("${WINDLASS_NOWHERE:-/srv/a}", &expect!["/srv/a"]);
+        check_expanded("/srv/${CARGO_PKG_NAME}/x", &expect!["/srv/windlass/x"]);
+        check_expanded("${WINDLASS_NOWHERE:-}", &expect!["none"]);
+        check_expanded("${WINDLASS_NOWHERE:- }", &expect!["none"]);
+        check_expanded(
+            "${WINDLASS_NOWHERE}",
+            &expect!["the environment variable `WINDLASS_NOWHERE` is not set"],
+        );
+        check_expanded(
+            "${WINDLASS_NOWHERE:-/home/me/.ssh}",
+            &expect!["`/home/me/.ssh` cannot be mounted: `.ssh` holds keys"],
+        );
+        check_expanded("${CARGO_PKG_NAME}", &expect!["`windlass` is no absolute path"]);
+        check_expanded(
+            "/${WINDLASS_NOWHERE:-proc}",
+            &expect!["`/proc` cannot be mounted: it is the kernel's own"],
         );
     }
 

@@ -221,6 +221,15 @@ impl Known {
         }
     }
 
+    /// Whether it is recorded, and its directory is where it was made.
+    pub(super) async fn is_there(self: &Arc<Self>, id: &str) -> Result<bool> {
+        self.load().await?;
+        let (known, name) = (self.clone(), id.to_owned());
+        let recorded = self.workspaces().contains_key(id);
+        let there = move || Ok(recorded && named(&known.ground()?.folder, &name).is_ok());
+        blocking(there).await
+    }
+
     /// The root, which is opened once.
     pub(super) async fn root(self: &Arc<Self>, id: &str) -> Result<Arc<Root>> {
         if let Some(root) = self.find(id, |entry| entry.root.clone()).await? {

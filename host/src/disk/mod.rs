@@ -126,6 +126,11 @@ impl Disk {
         self.0.release(id, hold);
     }
 
+    /// Whether a workspace is recorded, and its directory is where it was made.
+    pub async fn is_there(&self, id: &str) -> Result<bool> {
+        self.0.is_there(id).await
+    }
+
     /// Lets nobody hold a workspace any more that is about to go. One that is held firmly, or closed, is a conflict.
     pub async fn close(&self, id: &str) -> Result<()> {
         self.0.close(id).await

@@ -78,7 +78,8 @@ impl Docker {
         made: &Made<'_>,
     ) -> Result<Ours> {
         let engine = self.connection().await?.engine.clone();
-        for path in [made.workspace, made.folder] {
+        let beside = made.beside.iter().map(|(folder, _)| folder.as_path());
+        for path in [made.workspace, made.folder].into_iter().chain(beside) {
             check_source(path, engine.local)?;
         }
         for path in &container.request().mounts {

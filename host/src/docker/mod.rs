@@ -35,7 +35,7 @@ pub use self::{
     exec::{Exec, Output, Running},
     find::{Place, Places, Tried},
     image::Picture,
-    profile::{Made, label},
+    profile::{Made, WORKSPACE, label},
 };
 
 /// How long an engine may take to say who it is.

@@ -2,13 +2,17 @@
 //!
 //! Each loosening is a `Power`, which the policy has approved. There is no way to ask for anything else.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
     MountType, RestartPolicy, RestartPolicyNameEnum,
 };
 use rustix::process::{getegid, geteuid};
+use serde_json::json;
 use windlass_supervisor::protocol::{FOLDER, PROGRAM};
 
 use super::{Engine, Picture};
@@ -18,7 +22,7 @@ use crate::{
 };
 
 /// Where the workspace is.
-const WORKSPACE: &str = "/workspace";
+pub const WORKSPACE: &str = "/workspace";
 /// Whom programs run as where the host is root.
 const NOBODY_IN_PARTICULAR: &str = "1000:1000";
 /// The supervisor goes last when memory runs out. What it starts, it makes go first.
@@ -31,6 +35,8 @@ pub(super) const ID: &str = "windlass.id";
 pub mod label {
     pub const PLUGIN: &str = "windlass.plugin";
     pub const WORKSPACE: &str = "windlass.workspace";
+    /// Other workspaces as `id:path`, with commas between them.
+    pub const BESIDE: &str = "windlass.beside";
     pub const IMAGE: &str = "windlass.image";
     pub const PERSISTENT: &str = "windlass.persistent";
     pub const ALIAS: &str = "windlass.alias";
@@ -38,6 +44,10 @@ pub mod label {
     pub const OWN_WORKSPACE: &str = "windlass.own-workspace";
     /// Whether the container goes with the workspace.
     pub const YIELDS: &str = "windlass.yields";
+    /// Whether it does without the places that are granted.
+    pub const OFFLINE: &str = "windlass.offline";
+    /// Those of them that it reaches, as JSON. Null: all.
+    pub const REACH: &str = "windlass.reach";
     /// Directories of this machine, with colons between them.
     pub const MOUNTS: &str = "windlass.mounts";
     /// The numbers of groups, with commas between them.
@@ -50,6 +60,8 @@ pub struct Made<'a> {
     pub id: &'a str,
     pub workspace_id: &'a str,
     pub workspace: &'a Path,
+    /// Other workspaces, and where each is seen.
+    pub beside: &'a [(PathBuf, String)],
     /// What is at `/.windlass`: the supervisor, and the host's socket.
     pub folder: &'a Path,
     /// `NAME=value`.
@@ -140,9 +152,10 @@ fn scratch(size: i64, engine: &Engine) -> String {
     format!("{options},uid=1000,gid=1000")
 }
 
-/// The workspace, what the host put beside it, and what the operator lets the plugin's containers see.
+/// The workspaces, what the host put beside them, and what the operator lets the plugin's containers see.
 fn mounts(wanted: &NewContainer, made: &Made<'_>) -> Vec<Mount> {
     let mut mounts = vec![bind(made.workspace, WORKSPACE, false), bind(made.folder, FOLDER, true)];
+    mounts.extend(made.beside.iter().map(|(folder, path)| bind(folder, path, false)));
     for path in &wanted.mounts {
         // What else is mounted below it would be writable on older engines.
         let alone = MountBindOptions { non_recursive: Some(true), ..MountBindOptions::default() };
@@ -186,6 +199,8 @@ fn labels(
 ) -> HashMap<String, String> {
     let wanted = container.request();
     let labelled = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let beside: Vec<_> =
+        wanted.beside.iter().map(|it| format!("{}:{}", it.workspace, it.path)).collect();
     let groups: Vec<_> = wanted.groups.iter().map(u32::to_string).collect();
     let word = |yes: bool| if yes { "true" } else { "false" };
     HashMap::from([
@@ -193,8 +208,11 @@ fn labels(
         labelled(ID, made.id),
         labelled(label::PLUGIN, container.owner()),
         labelled(label::WORKSPACE, made.workspace_id),
+        labelled(label::BESIDE, &beside.join(",")),
         labelled(label::OWN_WORKSPACE, word(wanted.workspace.is_none())),
         labelled(label::YIELDS, word(wanted.yields)),
+        labelled(label::OFFLINE, word(wanted.offline)),
+        labelled(label::REACH, &json!(wanted.reach).to_string()),
         labelled(label::IMAGE, &wanted.image.name),
         labelled(label::MOUNTS, &wanted.mounts.join(":")),
         labelled(label::GROUPS, &groups.join(",")),

@@ -1,7 +1,7 @@
 //! The way out of a container: what a program inside connects to is asked of the policy at each connection, and then
 //! its bytes are carried there.
 
-use std::{io, sync::atomic::Ordering, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::BytesMut;
 use tokio::{
@@ -41,10 +41,7 @@ impl Shared {
         let Some(owner) = (self.owners)(&room.owner) else {
             return Err(denied(format!("not allowed: there is no plugin `{}`", room.owner)));
         };
-        if room.offline.load(Ordering::Relaxed) {
-            return Err(denied("not allowed: this container was made to be offline"));
-        }
-        Ok(owner.policy)
+        Ok(owner.policy.within(locked(&room.reach).clone()))
     }
 }
 

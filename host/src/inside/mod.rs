@@ -37,7 +37,7 @@ use tokio::{
 use crate::{
     database::{Database, Kind},
     error::{Result, told, unavailable},
-    policy::Policy,
+    policy::{Policy, Reach},
     private,
     secrets::Secrets,
 };
@@ -127,11 +127,11 @@ impl Inside {
     }
 
     /// Makes the folder that a container gets to see, and listens in it.
-    pub async fn prepare(&self, owner: &str, container: &str, offline: bool) -> Result<PathBuf> {
+    pub async fn prepare(&self, owner: &str, container: &str, reach: Reach) -> Result<PathBuf> {
         let shared = self.shared.clone();
         let (owner, container) = (owner.to_owned(), container.to_owned());
         self.finish("no container can be made", async move {
-            shared.prepare(owner, container, offline).await
+            shared.prepare(owner, container, reach).await
         })
         .await
     }

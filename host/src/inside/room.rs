@@ -24,7 +24,10 @@ use super::{
     control::{self, Control},
     egress, frames, locked, output,
 };
-use crate::error::{Result, limit, timeout as late, unavailable};
+use crate::{
+    error::{Result, limit, timeout as late, unavailable},
+    policy::Reach,
+};
 
 /// How many connections may wait until it is known whom to trust, and how long.
 const MOST_STRANGERS: usize = 64;
@@ -37,7 +40,8 @@ const PENANCE: Duration = Duration::from_millis(100);
 pub(super) struct Room {
     pub(super) id: String,
     pub(super) owner: String,
-    pub(super) offline: AtomicBool,
+    /// What counts of its plugin's grants.
+    pub(super) reach: Mutex<Reach>,
     /// The pid of the container's first process.
     trusted: watch::Sender<Option<u32>>,
     pub(super) presence: watch::Sender<Presence>,
@@ -72,7 +76,7 @@ impl Room {
         Self {
             id,
             owner,
-            offline: AtomicBool::new(false),
+            reach: Mutex::default(),
             trusted: watch::Sender::new(None),
             presence: watch::Sender::new(Presence::Awaited),
             control: Mutex::default(),
@@ -194,7 +198,7 @@ impl Shared {
         self: Arc<Self>,
         owner: String,
         id: String,
-        offline: bool,
+        reach: Reach,
     ) -> Result<PathBuf> {
         let folder = self.containers.join(&id);
         let room = {
@@ -202,7 +206,7 @@ impl Shared {
             let make = || Arc::new(Room::new(id.clone(), owner));
             rooms.entry(id.clone()).or_insert_with(make).clone()
         };
-        room.offline.store(offline, Ordering::Relaxed);
+        *locked(&room.reach) = reach;
         let mut listening = room.listening.lock().await;
         if listening.is_some() {
             self.listen(&room);

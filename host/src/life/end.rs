@@ -1,6 +1,6 @@
 //! Ending a container: stopped, or removed with all that belongs to it.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use super::{CONTAINERS, Entry, Phase, Rooms};
 use crate::{
@@ -71,8 +71,8 @@ impl Rooms {
         }
         self.inside.remove(&entry.id).await?;
         let record = entry.current();
-        if entry.holds.swap(false, Ordering::Relaxed) {
-            self.disk.release(&record.workspace, record.hold());
+        for workspace in std::mem::take(&mut *entry.held()) {
+            self.disk.release(&workspace, record.hold());
         }
         if workspace && record.own_workspace && !record.workspace.is_empty() {
             self.destroy_unless_used(&record.workspace).await?;

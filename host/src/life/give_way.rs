@@ -1,6 +1,6 @@
 //! The end of a workspace, and of the containers that give way to it.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, join_all};
 
@@ -25,7 +25,7 @@ impl Life {
             Err(failure) => {
                 // What none of them uses needs no containers to end.
                 let records: Vec<Record> = lazy.places.database.records(CONTAINERS).await?;
-                if records.iter().any(|record| record.workspace == *id) {
+                if records.iter().any(|record| record.uses(id)) {
                     return Err(failure);
                 }
                 disk.remove(workspace).await
@@ -63,7 +63,12 @@ impl Rooms {
     async fn give_way(&self, workspace: &str) -> Result<()> {
         let mut yielding = self.all();
         yielding.retain(|entry| entry.yields_to(workspace));
-        let removed = join_all(yielding.iter().map(|entry| self.remove(entry, 0, false))).await;
+        let removed = yielding.iter().map(|entry| {
+            // One that only sees it beside its own takes that one with it.
+            let own = entry.record().workspace != workspace;
+            self.remove(entry, 0, own)
+        });
+        let removed = join_all(removed).await;
         removed.into_iter().collect()
     }
 }
@@ -74,7 +79,7 @@ impl Entry {
         let record = self.record();
         // Who removes it already has let go of the workspace, and may be waiting for its end.
         let gone = matches!(record.phase, Phase::Removing { .. });
-        let holds = self.holds.load(Ordering::Relaxed);
-        record.yields && record.workspace == workspace && (holds || !gone)
+        let holds = self.held().iter().any(|it| it == workspace);
+        record.yields && record.uses(workspace) && (holds || !gone)
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     docker::Made,
     error::{Failure, Result, conflict, limit, not_found, told, unavailable},
     plugin::Progress,
-    policy::{Approved, NewContainer, PROXY_PORT},
+    policy::{Approved, NewContainer, PROXY_PORT, Reach},
     secrets::Secrets,
     time::now,
 };
@@ -41,6 +41,14 @@ enum Place {
     Claimed(Arc<Entry>),
     /// It has to be made, and nobody else will touch it meanwhile.
     Free(Arc<Entry>, OwnedMutexGuard<()>),
+}
+
+/// What a container needs on this machine.
+struct Furnished {
+    workspace: PathBuf,
+    /// Other workspaces, and where each is seen.
+    beside: Vec<(PathBuf, String)>,
+    folder: PathBuf,
 }
 
 /// Says that nobody waits any more.
@@ -184,17 +192,19 @@ impl Rooms {
             let total = (total > 0).then_some(total as f64);
             listener(Progress { done: done as f64, total, message: message.to_owned() });
         };
-        let env = self.environment(wanted)?;
+        let reach = entry.record().way_out()?;
+        let env = self.environment(wanted, &reach)?;
         // Side by side, and each to its end: what was begun here must not go on behind the back of who undoes it.
         let (picture, furnished) =
-            join(self.docker.ensure_image(wanted, tell), self.furnish(entry, wanted)).await;
-        let (picture, (root, folder)) = (picture?, furnished?);
+            join(self.docker.ensure_image(wanted, tell), self.furnish(entry, wanted, reach)).await;
+        let (picture, furnished) = (picture?, furnished?);
         let workspace = entry.record().workspace.clone();
         let made = Made {
             id: &entry.id,
             workspace_id: &workspace,
-            workspace: &root,
-            folder: &folder,
+            workspace: &furnished.workspace,
+            beside: &furnished.beside,
+            folder: &furnished.folder,
             env,
             picture: &picture,
         };
@@ -210,12 +220,13 @@ impl Rooms {
         Ok(())
     }
 
-    /// Its row, then its workspace and the folder that it gets to see.
+    /// Its row, then its workspaces and the folder that it gets to see.
     async fn furnish(
         &self,
         entry: &Arc<Entry>,
         wanted: &Approved<NewContainer>,
-    ) -> Result<(PathBuf, PathBuf)> {
+        reach: Reach,
+    ) -> Result<Furnished> {
         let own = wanted.request().workspace.is_none();
         if own {
             entry.record().workspace = Disk::new_id();
@@ -225,11 +236,13 @@ impl Rooms {
         if own {
             self.disk.make_named(&record.workspace, wanted.owner()).await?;
         }
-        let root = self.disk.hold(&record.workspace, record.hold()).await?;
-        entry.holds.store(true, Ordering::Relaxed);
-        let offline = wanted.request().offline;
-        let folder = self.inside.prepare(wanted.owner(), &entry.id, offline).await?;
-        Ok((root, folder))
+        let workspace = self.hold_one(entry, &record.workspace).await?;
+        let mut beside = Vec::new();
+        for it in record.beside {
+            beside.push((self.hold_one(entry, &it.workspace).await?, it.path));
+        }
+        let folder = self.inside.prepare(wanted.owner(), &entry.id, reach).await?;
+        Ok(Furnished { workspace, beside, folder })
     }
 
     /// What a plugin's operator has for it. No capability hands values on.
@@ -238,13 +251,13 @@ impl Rooms {
     }
 
     /// The environment of a container. Only here values of secrets are put in place.
-    fn environment(&self, wanted: &Approved<NewContainer>) -> Result<Vec<String>> {
+    fn environment(&self, wanted: &Approved<NewContainer>, reach: &Reach) -> Result<Vec<String>> {
         let secrets = self.secrets(wanted.owner());
         let asked = wanted.request();
         let mut env = vec!["HOME=/tmp".to_owned()];
         let owners = self.owners.load();
-        let ports = owners.get(wanted.owner()).map(|owner| owner.policy.egress_ports());
-        if !asked.offline && ports.is_some_and(|ports| ports.contains(&PROXY_PORT)) {
+        let policy = owners.get(wanted.owner()).map(|owner| owner.policy.within(reach.clone()));
+        if policy.is_some_and(|policy| policy.egress_ports().contains(&PROXY_PORT)) {
             let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
             for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
                 env.push(format!("{name}={proxy}"));

@@ -96,8 +96,8 @@ pub struct Entry {
     record: Mutex<Record>,
     /// When a function was last called on it. Milliseconds since 1970; written to the database now and then.
     used: AtomicU64,
-    /// Whether its workspace is kept from being destroyed under it.
-    holds: AtomicBool,
+    /// The workspaces that are kept from being destroyed under it.
+    held: Mutex<Vec<String>>,
     /// One at a time makes it, starts it or ends it.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -219,15 +219,22 @@ impl Rooms {
         records
     }
 
-    /// Keeps the workspace of a container from being destroyed under it.
+    /// Keeps the workspaces of a container from being destroyed under it.
     async fn hold(&self, entry: &Entry) {
         let record = entry.current();
-        match self.disk.hold(&record.workspace, record.hold()).await {
-            Ok(_) => entry.holds.store(true, Ordering::Relaxed),
-            Err(failure) => {
-                tracing::warn!(container = entry.id, "its workspace: {:#}", told(failure));
+        for (workspace, path) in record.workspaces() {
+            if let Err(failure) = self.hold_one(entry, workspace).await {
+                tracing::warn!(container = entry.id, "its `{path}`: {:#}", told(failure));
             }
         }
+    }
+
+    /// The same for one of them. Gives its folder.
+    async fn hold_one(&self, entry: &Entry, workspace: &str) -> Result<PathBuf> {
+        let hold = entry.record().hold();
+        let folder = self.disk.hold(workspace, hold).await?;
+        entry.held().push(workspace.to_owned());
+        Ok(folder)
     }
 
     fn all(&self) -> Vec<Arc<Entry>> {
@@ -260,7 +267,7 @@ impl Entry {
             id: record.id.clone(),
             used: AtomicU64::new(record.used),
             record: Mutex::new(record),
-            holds: AtomicBool::new(false),
+            held: Mutex::default(),
             turn: Arc::default(),
         })
     }
@@ -272,6 +279,10 @@ impl Entry {
 
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<String>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn touch(&self) {

@@ -6,6 +6,7 @@ use super::{Entry, Phase, Record, Rooms};
 use crate::{
     docker::{Found, label},
     error::{Failure, Result, told},
+    policy::Beside,
     time::now,
 };
 
@@ -91,7 +92,7 @@ impl Rooms {
                 self.erase(entry, workspace).await
             }
             (Phase::Running | Phase::Stopped, Some(Found { pid: Some(pid), .. })) => {
-                self.inside.prepare(&record.owner, &record.id, record.offline).await?;
+                self.inside.prepare(&record.owner, &record.id, record.way_out()?).await?;
                 self.inside.trust(&record.id, pid);
                 if record.phase == Phase::Running {
                     return Ok(());
@@ -121,6 +122,9 @@ impl Rooms {
             }
             return Ok(());
         };
+        for it in &record.beside {
+            self.disk.adopt(&it.workspace, owner).await?;
+        }
         sums.adopted += 1;
         let entry = Entry::new(record);
         self.hold(&entry).await;
@@ -153,13 +157,15 @@ impl Record {
             alias,
             image: text(label::IMAGE)?,
             workspace: text(label::WORKSPACE)?,
+            beside: list(label::BESIDE, ',').iter().filter_map(|it| beside(it)).collect(),
             own_workspace: found.label(label::OWN_WORKSPACE) == Some("true"),
             persistent: found.label(label::PERSISTENT) == Some("true"),
             ttl_s: None,
             key: None,
             powers: Vec::new(),
-            // What it was allowed is not known any more.
-            offline: true,
+            // One whose label does not say so reaches nothing.
+            offline: found.label(label::OFFLINE) != Some("false"),
+            reach: reach(found.label(label::REACH)),
             yields: found.label(label::YIELDS) == Some("true"),
             mounts: list(label::MOUNTS, ':'),
             groups: list(label::GROUPS, ',').iter().filter_map(|it| it.parse().ok()).collect(),
@@ -174,4 +180,16 @@ impl Record {
             used: now(),
         })
     }
+}
+
+/// One workspace and its path, as a label has them.
+fn beside(text: &str) -> Option<Beside> {
+    let (workspace, path) = text.split_once(':')?;
+    Some(Beside { workspace: workspace.to_owned(), path: path.to_owned() })
+}
+
+/// What a container reaches, as a label has it. Where that cannot be read it is nothing.
+fn reach(label: Option<&str>) -> Option<Vec<String>> {
+    let read = label.and_then(|text| serde_json::from_str(text).ok());
+    read.unwrap_or_else(|| Some(Vec::new()))
 }

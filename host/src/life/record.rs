@@ -6,7 +6,9 @@ use crate::{
     config::Power,
     database::Kind,
     disk::Hold,
-    policy::{Approved, NewContainer},
+    docker::WORKSPACE,
+    error::Result,
+    policy::{Approved, Beside, NewContainer, Reach},
 };
 
 /// The records of containers in the database.
@@ -23,6 +25,9 @@ pub struct Record {
     pub alias: Option<String>,
     pub image: String,
     pub workspace: String,
+    /// Other workspaces that it sees.
+    #[serde(default)]
+    pub beside: Vec<Beside>,
     /// Whether the workspace was made for this container.
     pub own_workspace: bool,
     pub persistent: bool,
@@ -30,6 +35,9 @@ pub struct Record {
     pub key: Option<String>,
     pub powers: Vec<Power>,
     pub offline: bool,
+    /// Of the granted places, those that it reaches. None: all.
+    #[serde(default)]
+    pub reach: Option<Vec<String>>,
     /// Whether it goes with its workspace.
     #[serde(default)]
     pub yields: bool,
@@ -78,12 +86,14 @@ impl Record {
             alias: alias.clone(),
             image: image.name.clone(),
             workspace: workspace.clone().unwrap_or_default(),
+            beside: asked.beside.clone(),
             own_workspace: workspace.is_none(),
             persistent: asked.persistent,
             ttl_s: asked.ttl_s,
             key: asked.key.clone(),
             powers: powers.clone(),
             offline: asked.offline,
+            reach: asked.reach.clone(),
             yields: asked.yields,
             mounts: asked.mounts.clone(),
             groups: asked.groups.clone(),
@@ -98,9 +108,24 @@ impl Record {
         }
     }
 
-    /// How it uses its workspace.
+    /// Every workspace that it sees, and where.
+    pub fn workspaces(&self) -> impl Iterator<Item = (&str, &str)> {
+        let beside = self.beside.iter().map(|it| (it.workspace.as_str(), it.path.as_str()));
+        std::iter::once((self.workspace.as_str(), WORKSPACE)).chain(beside)
+    }
+
+    pub fn uses(&self, workspace: &str) -> bool {
+        self.workspaces().any(|(it, _)| it == workspace)
+    }
+
+    /// How it uses its workspaces.
     pub fn hold(&self) -> Hold {
         if self.yields { Hold::Yielding } else { Hold::Firm }
+    }
+
+    /// What it reaches of all that its plugin is granted.
+    pub fn way_out(&self) -> Result<Reach> {
+        Reach::new(self.offline, self.reach.as_deref())
     }
 
     /// Whether its time is over.
@@ -131,11 +156,13 @@ impl Record {
             && self.owner == wanted.owner()
             && self.image == asked.image.name
             && asked.workspace.is_none()
+            && asked.beside.is_empty()
             && asked.env.is_empty()
             && self.yields == asked.yields
             && (&self.mounts, &self.groups) == (&asked.mounts, &asked.groups)
             && self.powers == asked.powers
             && self.offline == asked.offline
+            && self.reach == asked.reach
             && (self.memory_mib, self.pids) == (asked.memory_mib, asked.pids)
             && self.cpus.to_bits() == asked.cpus.to_bits()
     }
@@ -165,5 +192,7 @@ mod tests {
         let record: Record = serde_json::from_str(written).unwrap();
         assert_eq!(record.hold(), Hold::Firm);
         assert!(record.mounts.is_empty() && record.groups.is_empty());
+        assert_eq!(record.reach, None);
+        assert_eq!(record.workspaces().collect::<Vec<_>>(), [("w", "/workspace")]);
     }
 }

@@ -161,17 +161,31 @@ impl Rooms {
         let found = self.docker.inspect(&ours).await?;
         let running = found.and_then(|found| found.pid);
         let record = entry.current();
-        self.inside.prepare(&record.owner, &record.id, record.offline).await?;
+        self.inside.prepare(&record.owner, &record.id, record.way_out()?).await?;
         let pid = match running {
             Some(pid) => pid,
             None => {
                 self.inside.distrust(&entry.id).await;
+                self.check_workspaces(&record).await?;
                 self.docker.start(&ours).await?
             }
         };
         self.inside.trust(&entry.id, pid);
         self.inside.ready(&entry.id, PATIENCE).await?;
         self.write(entry, |record| record.phase = Phase::Running).await
+    }
+
+    /// Fails where a workspace of a container is gone, which the engine would tell in words of its own.
+    async fn check_workspaces(&self, record: &Record) -> Result<()> {
+        for (workspace, path) in record.workspaces() {
+            if !self.disk.is_there(workspace).await? {
+                return Err(unavailable(format!(
+                    "`{workspace}`, which `{}` has at `{path}`, is gone; remove the container and make another",
+                    record.id
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the container of a plugin that is loaded may go on as it was made.

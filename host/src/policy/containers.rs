@@ -1,7 +1,7 @@
 //! Which containers a plugin may make, and what may run in them.
 
 use super::{
-    Approved, Image, Policy,
+    Approved, Beside, Image, Policy, Reach, beside,
     processes::{LONGEST_NAME, check_key},
 };
 use crate::{
@@ -21,12 +21,16 @@ pub struct NewContainer {
     pub image: Image,
     pub alias: Option<String>,
     pub workspace: Option<String>,
+    /// Other workspaces that it sees.
+    pub beside: Vec<Beside>,
     pub persistent: bool,
     pub ttl_s: Option<u32>,
     pub key: Option<String>,
     pub env: Vec<(String, Value)>,
     pub powers: Vec<Power>,
     pub offline: bool,
+    /// Of the granted places, those that it reaches. None: all.
+    pub reach: Option<Vec<String>>,
     /// Whether it goes with its workspace.
     pub yields: bool,
     /// Directories of this machine that it sees.
@@ -46,12 +50,14 @@ pub struct AskedContainer {
     pub image: String,
     pub alias: Option<String>,
     pub workspace: Option<String>,
+    pub beside: Vec<Beside>,
     pub persistent: bool,
     pub ttl_s: Option<u32>,
     pub key: Option<String>,
     pub env: Vec<(String, Value)>,
     pub powers: Vec<Power>,
     pub offline: bool,
+    pub reach: Option<Vec<String>>,
     /// Whether it goes with its workspace.
     pub yields: bool,
     pub memory_mib: Option<u32>,
@@ -76,6 +82,8 @@ impl Policy {
             check_alias(alias)?;
         }
         check_key(asked.key.as_deref())?;
+        beside::check(&asked.beside, &grant.mounts)?;
+        Reach::new(asked.offline, asked.reach.as_deref())?;
         let memory_mib =
             self.size("memory_mib", asked.memory_mib, LEAST_MEMORY, grant.memory_mib)?;
         let cpus = self.size("cpus", asked.cpus, LEAST_CPUS, grant.cpus)?;
@@ -84,12 +92,14 @@ impl Policy {
             image,
             alias: asked.alias,
             workspace: asked.workspace,
+            beside: asked.beside,
             persistent: asked.persistent,
             ttl_s: asked.ttl_s,
             key: asked.key,
             env: asked.env,
             powers: asked.powers,
             offline: asked.offline,
+            reach: asked.reach,
             yields: asked.yields,
             mounts: grant.mounts.iter().map(|mount| mount.as_str().to_owned()).collect(),
             groups: grant.groups.iter().map(|group| group.number()).collect(),

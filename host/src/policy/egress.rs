@@ -40,7 +40,7 @@ pub(super) struct Egress {
 }
 
 #[derive(Debug)]
-struct Line {
+pub(super) struct Line {
     hosts: Hosts,
     ports: Ports,
     private: bool,
@@ -60,6 +60,7 @@ impl Policy {
             return Err(invalid(format!("`{}` is no host", host.escape_debug())));
         };
         let mut peer = Peer { host, port, private: false };
+        self.reach.check(&peer)?;
         let line = format!("`plugins.{}.grants.containers.egress`", self.plugin);
         let lines = self.egress.lines.iter().filter(|line| line.contains(&peer));
         match lines.max_by_key(|line| line.private) {
@@ -80,6 +81,7 @@ impl Policy {
         let Some((_, peer)) = self.egress.forwards.iter().find(|(from, _)| *from == port) else {
             return Err(denied(format!("not allowed: {line} has no `{port}`")));
         };
+        self.reach.check(peer)?;
         if peer.private || !peer.is_private() {
             return Ok(self.approved(peer.clone()));
         }
@@ -90,8 +92,10 @@ impl Policy {
 
     /// The ports of loopback inside that lead out: the proxy's, where any place is granted, and those of forwards.
     pub fn egress_ports(&self) -> Vec<u16> {
-        let proxy = (!self.egress.lines.is_empty()).then_some(PROXY_PORT);
-        proxy.into_iter().chain(self.egress.forwards.iter().map(|(port, _)| *port)).collect()
+        let Egress { lines, forwards } = &*self.egress;
+        let proxy = (!lines.is_empty() && self.reach.leads_out()).then_some(PROXY_PORT);
+        let within = forwards.iter().filter(|(_, peer)| self.reach.contains(peer));
+        proxy.into_iter().chain(within.map(|(port, _)| *port)).collect()
     }
 }
 
@@ -106,13 +110,17 @@ impl Egress {
 
 impl Line {
     fn new(grant: &EgressGrant) -> Result<Self, String> {
-        let (hosts, ports) = read(&grant.to)
-            .map_err(|why| format!("`{}` in `grants.containers.egress` {why}", grant.to))?;
-        Ok(Self { hosts, ports, private: grant.private })
+        Self::read(&grant.to, grant.private)
+            .map_err(|why| format!("`{}` in `grants.containers.egress` {why}", grant.to))
+    }
+
+    pub(super) fn read(to: &str, private: bool) -> Result<Self, String> {
+        let (hosts, ports) = read(to)?;
+        Ok(Self { hosts, ports, private })
     }
 
     /// A wildcard stands for names elsewhere, and so never for this machine.
-    fn contains(&self, peer: &Peer) -> bool {
+    pub(super) fn contains(&self, peer: &Peer) -> bool {
         let host = match &peer.host {
             Host::Domain(name) => Host::Domain(name.as_str()),
             Host::Ipv4(address) => Host::Ipv4(*address),

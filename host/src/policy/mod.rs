@@ -3,10 +3,12 @@
 //! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
 
 mod containers;
+mod beside;
 mod going_on;
 mod processes;
 mod jobs;
 mod egress;
+mod reach;
 mod images;
 mod network;
 mod store;
@@ -21,12 +23,14 @@ use crate::{
     error::{Result, denied},
 };
 
+pub use beside::Beside;
 pub use containers::{AskedContainer, Named, NewContainer};
 pub use egress::{PROXY_PORT, Peer};
 pub use images::Image;
 pub use jobs::{AskedJob, JobsOf, NewJob, Note, page_of_jobs};
 pub use network::{Place, Target, is_private};
 pub use processes::NewProcess;
+pub use reach::Reach;
 pub use store::{Document, Page};
 pub use workspace_path::WorkspacePath;
 pub use workspaces::{
@@ -44,6 +48,7 @@ pub struct Policy {
     grants: Arc<Grants>,
     places: Arc<[Place]>,
     egress: Arc<egress::Egress>,
+    reach: Reach,
     tool: Option<ToolPromise>,
     caller: Arc<str>,
 }
@@ -72,6 +77,7 @@ impl Policy {
             grants: Arc::new(grants),
             places,
             egress,
+            reach: Reach::Granted,
             tool: None,
             caller: LOCAL.into(),
         })
@@ -87,6 +93,12 @@ impl Policy {
     #[must_use]
     pub fn for_caller(&self, caller: &Arc<str>) -> Self {
         Self { caller: caller.clone(), ..self.clone() }
+    }
+
+    /// The same policy for one container's way out.
+    #[must_use]
+    pub fn within(&self, reach: Reach) -> Self {
+        Self { reach, ..self.clone() }
     }
 
     pub fn plugin(&self) -> &str {

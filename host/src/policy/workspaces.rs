@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Approved, Policy, WorkspacePath};
+use super::{Approved, Policy, Reach, WorkspacePath};
 use crate::{
     config::{Grants, WorkspacesGrant},
     error::{Result, denied, invalid, limit},
@@ -101,6 +101,7 @@ impl Policy {
             grants,
             places: [].into(),
             egress: Arc::default(),
+            reach: Reach::default(),
             tool: None,
             caller: super::LOCAL.into(),
         }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use url::Url;
 
 use crate::{
-    config::{ContainersGrant, Count, Grants},
+    config::{ContainersGrant, Count, EgressGrant, Grants},
     secrets,
 };
 
@@ -34,13 +35,41 @@ pub(super) fn add_secrets<'a>(grants: &mut Grants, names: impl Iterator<Item = &
 /// Where a grant leads. A variable holds a URL as people write it: without a scheme, with a slash at its end.
 pub fn place(written: &str) -> anyhow::Result<String> {
     let to = secrets::expand(written)?;
-    let variable = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    if variable.is_none_or(|name| name.contains('}')) {
+    if !is_variable(written) {
         return Ok(to);
     }
     let (scheme, rest) = to.trim().split_once("://").unwrap_or(("https", to.trim()));
-    let origin = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    Ok(format!("{scheme}://{origin}"))
+    Ok(format!("{scheme}://{}", without_path(rest)))
+}
+
+/// The place that programs in containers may reach, `host:port`. A variable may hold it as a URL. None: it holds nothing.
+fn peer(written: &str) -> anyhow::Result<Option<String>> {
+    let expanded = secrets::expand(written)?;
+    if !is_variable(written) {
+        return Ok(Some(expanded));
+    }
+    // What a variable holds is not repeated: a user is written with a password.
+    let to = expanded.trim();
+    ensure!(!to.contains('@'), "what `{written}` holds names a user: secrets go into `secrets`");
+    if !to.contains("://") {
+        let place = without_path(to);
+        return Ok((!place.is_empty()).then(|| place.to_owned()));
+    }
+    let url = Url::parse(to).with_context(|| format!("what `{written}` holds is no URL"))?;
+    let host = url.host_str().with_context(|| format!("what `{written}` holds has no host"))?;
+    let port = url.port_or_known_default();
+    let port = port.with_context(|| format!("what `{written}` holds has no port"))?;
+    Ok(Some(format!("{host}:{port}")))
+}
+
+/// Whether it is one variable, and nothing beside it.
+fn is_variable(written: &str) -> bool {
+    let name = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| !name.contains('}'))
+}
+
+fn without_path(place: &str) -> &str {
+    place.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// What containers may be. A variable may hold several names, with commas between them.
@@ -51,8 +80,19 @@ pub fn containers_of(written: &ContainersGrant) -> anyhow::Result<ContainersGran
         let names = expanded.iter().flat_map(|it| it.split(',')).map(str::trim);
         *list = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
     }
-    for place in grant.egress.iter_mut().chain(grant.forwards.values_mut()) {
-        place.to = secrets::expand(&place.to)?;
+    grant.egress = Vec::new();
+    for place in &written.egress {
+        grant.egress.extend(peer(&place.to)?.map(|to| EgressGrant { to, ..place.clone() }));
+    }
+    grant.forwards = BTreeMap::new();
+    for (from, place) in &written.forwards {
+        let to = peer(&place.to)?.map(|to| EgressGrant { to, ..place.clone() });
+        grant.forwards.extend(to.map(|to| (from.clone(), to)));
+    }
+    grant.mounts = Vec::new();
+    for mount in &written.mounts {
+        let meant = mount.expanded().context("mounts")?;
+        grant.mounts.extend(meant.filter(|it| !grant.mounts.contains(it)));
     }
     let mut warm = BTreeMap::new();
     for (image, count) in &grant.warm {
@@ -118,6 +158,82 @@ mod tests {
         check(
             "forwards = { 80 = '${WINDLASS_NOWHERE}:1' }",
             &expect!["the environment variable `WINDLASS_NOWHERE` is not set"],
+        );
+    }
+
+    #[track_caller]
+    fn check_places(written: &str, expected: &Expect) {
+        let told = match containers_of(&config::parse(written).unwrap()) {
+            Ok(grant) => {
+                let places = grant.egress.iter().map(|it| it.to.as_str());
+                let forwards = grant.forwards.values().map(|it| it.to.as_str());
+                let mounts = grant.mounts.iter().map(|it| it.as_str());
+                places.chain(forwards).chain(mounts).collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => format!("{error:#}"),
+        };
+        expected.assert_eq(&told);
+    }
+
+    /// An entry that is one variable, which holds this.
+    #[track_caller]
+    fn check_held(held: &str, expected: &Expect) {
+        check_places(&format!("egress = ['${{WINDLASS_NOWHERE:-{held}}}']"), expected);
+    }
+
+    #[test]
+    fn a_variable_holds_a_place_as_a_url() {
+        check_held("http://model.example:1234/v1", &expect!["model.example:1234"]);
+        check_held("http://model.example/v1", &expect!["model.example:80"]);
+        check_held("https://API.example", &expect!["api.example:443"]);
+        check_held(" https://api.example/v1?a=b#c ", &expect!["api.example:443"]);
+        check_held("http://[::1]:8080/", &expect!["[::1]:8080"]);
+        check_held("http://127.0.0.1/v1", &expect!["127.0.0.1:80"]);
+        check_held("model.example:1234", &expect!["model.example:1234"]);
+        check_held("model.example/v1", &expect!["model.example"]);
+        check_held("*.model.example:*", &expect!["*.model.example:*"]);
+        check_held("", &expect![""]);
+        check_held(" ", &expect![""]);
+        check_held(
+            "x://model.example",
+            &expect!["what `${WINDLASS_NOWHERE:-x://model.example}` holds has no port"],
+        );
+        check_held(
+            "http://",
+            &expect!["what `${WINDLASS_NOWHERE:-http://}` holds is no URL: empty host"],
+        );
+        check_held(
+            "https://me:word@a.example",
+            &expect![
+                "what `${WINDLASS_NOWHERE:-https://me:word@a.example}` holds names a user: secrets go into `secrets`"
+            ],
+        );
+        check_places(
+            "forwards = { 80 = '${WINDLASS_NOWHERE:-http://model.example/v1}', 81 = '${WINDLASS_NOWHERE:-}' }",
+            &expect!["model.example:80"],
+        );
+        // What stands beside a variable is part of a place, and none of a URL.
+        check_places(
+            "egress = ['${CARGO_PKG_NAME}:80', 'https://a.example']",
+            &expect!["windlass:80 https://a.example"],
+        );
+    }
+
+    #[test]
+    fn a_variable_holds_a_directory_or_none() {
+        check_places(
+            "mounts = ['${WINDLASS_NOWHERE:-}', '/srv/a', '${WINDLASS_NOWHERE:-/srv/a}', '${WINDLASS_NOWHERE:-/srv/b}']",
+            &expect!["/srv/a /srv/b"],
+        );
+        check_places(
+            "mounts = ['${WINDLASS_NOWHERE:-/etc}']",
+            &expect![
+                "mounts: `/etc` cannot be mounted: it holds the machine's settings and passwords"
+            ],
+        );
+        check_places(
+            "mounts = ['${WINDLASS_NOWHERE}']",
+            &expect!["mounts: the environment variable `WINDLASS_NOWHERE` is not set"],
         );
     }
 

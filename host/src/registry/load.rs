@@ -199,11 +199,13 @@ impl Registry {
         references.extend(table.secrets.clone());
         let config =
             serde_json::to_string(&config).with_context(|| format!("plugins.{name}.config"))?;
+        let grants = grants::expand(name, grants)?;
+        mounts::check_granted(name, &grants, &self.doors.disk)?;
         Ok(Settings {
             name: name.to_owned(),
             prefix: table.prefix.clone(),
             limits: general.limits.with(table.limits),
-            grants: grants::expand(name, grants)?,
+            grants,
             secrets: Secrets::fetch(name, &references)?,
             config: config.into(),
         })

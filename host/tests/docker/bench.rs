@@ -138,6 +138,7 @@ impl Bench {
             id,
             workspace_id: "w_1",
             workspace: &workspace,
+            beside: &[],
             folder: &folder,
             env,
             picture: &picture,

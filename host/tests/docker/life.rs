@@ -125,7 +125,7 @@ async fn what_is_not_ours_is_neither_listed_nor_touched() {
         let picture = bench.picture(&container).await;
         let (id, workspace_id) = (&*id, "w_1");
         let (workspace, folder, picture) = (&*workspace, &*folder, &picture);
-        let made = Made { id, workspace_id, workspace, folder, env: vec![], picture };
+        let made = Made { id, workspace_id, workspace, beside: &[], folder, env: vec![], picture };
         let error = format!("{:?}", bench.docker.create(&container, &made).await.unwrap_err());
         assert!(error.contains("Conflict") && error.contains("not of this host"), "{error}");
         for stranger in [&posing.id, &named.id] {
@@ -149,6 +149,7 @@ async fn a_source_that_is_missing_is_not_made() {
             id: &id,
             workspace_id: "w_1",
             workspace: &missing,
+            beside: &[],
             folder: &folder,
             env: vec![],
             picture: &picture,

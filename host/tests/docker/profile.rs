@@ -179,7 +179,8 @@ async fn what_is_mounted_is_seen_at_its_own_path_and_cannot_be_written() {
         let (workspace, folder) = bench.folders(&id);
         let (workspace, folder) = (&*workspace, &*folder);
         let (workspace_id, env) = ("w_1", Vec::new());
-        let made = Made { id: &id, workspace_id, workspace, folder, env, picture: &picture };
+        let made =
+            Made { id: &id, workspace_id, workspace, beside: &[], folder, env, picture: &picture };
         let refused = bench.docker.create(&wanted, &made).await;
         assert!(format!("{refused:?}").contains("it is no directory"), "{refused:?}");
         assert!(!std::path::Path::new(&path).exists());

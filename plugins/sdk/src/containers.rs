@@ -14,17 +14,33 @@ impl Spec {
             image: image.into(),
             alias: None,
             workspace: None,
+            beside: Vec::new(),
             persistent: false,
             ttl_s: None,
             key: None,
             env: Vec::new(),
             powers: Vec::new(),
             offline: false,
+            reach: None,
             yields: false,
             memory_mib: None,
             cpus: None,
             pids: None,
         }
+    }
+
+    /// Adds another workspace, at a path of one name: `/session-meta`.
+    #[must_use]
+    pub fn beside(mut self, workspace: impl Into<String>, path: impl Into<String>) -> Self {
+        self.beside.push((workspace.into(), path.into()));
+        self
+    }
+
+    /// Adds a place that it reaches, `host:port`, if the grants name it too. Without one it reaches all that they name.
+    #[must_use]
+    pub fn reach(mut self, place: impl Into<String>) -> Self {
+        self.reach.get_or_insert_default().push(place.into());
+        self
     }
 
     /// Adds a variable to the environment of every process in it.

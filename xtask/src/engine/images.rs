@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::IMAGE;
 use crate::{
     api::Api,
-    openhands::form::{APP, SERVER},
+    kept::{APP, OPENCODE, SERVER},
     report::Absent,
 };
 use layer::Layer;
@@ -36,7 +36,7 @@ const IMAGES: [Image; 3] = [
 /// out, and its tests are skipped; all need the first one.
 pub(super) fn make(api: &Api) -> Result<Vec<String>> {
     // A test makes these when it needs them: they are large.
-    let large = [SERVER.image(), APP.image()].into_iter();
+    let large = [SERVER.image(), APP.image(), OPENCODE.image()].into_iter();
     let mut made: Vec<_> = large.filter(|name| find(api, name).is_none()).collect();
     for image in IMAGES {
         match image.make(api) {

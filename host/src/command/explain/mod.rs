@@ -76,6 +76,8 @@ struct Limit {
 /// What the operator wrote, whether the plugin can run with it or not.
 struct Terms {
     written: Grants,
+    /// The same with the values of variables, where they have some.
+    shown: Grants,
     written_by: String,
     secrets: BTreeMap<String, Reference>,
     settings: Settings,
@@ -132,7 +134,7 @@ impl Explain {
             reason,
             imports: imports_of(&imports),
             asks,
-            granted: grant_lines(&terms.written)?,
+            granted: grant_lines(&terms.shown)?,
             granted_by: terms.written_by.clone(),
             would_allow: (!refused.is_empty()).then(|| snippet(name, &lines(&merged))),
             refused,
@@ -162,6 +164,11 @@ impl Terms {
         let mut grants = written.clone();
         grants.http.retain_mut(|grant| registry::place(&grant.to).map(|to| grant.to = to).is_ok());
         grants.containers = grants.containers.map(|it| registry::containers_of(&it).unwrap_or(it));
+        let mut shown = written.clone();
+        for grant in &mut shown.http {
+            grant.to = registry::place(&grant.to).unwrap_or_else(|_| grant.to.clone());
+        }
+        shown.containers.clone_from(&grants.containers);
         let settings = Settings {
             name: name.to_owned(),
             prefix: plugin.prefix.clone(),
@@ -170,7 +177,7 @@ impl Terms {
             secrets: Secrets::default(),
             config: serde_json::to_string(&plugin.config)?.into(),
         };
-        Ok(Self { written, written_by, secrets, settings })
+        Ok(Self { written, shown, written_by, secrets, settings })
     }
 
     /// Every secret that has a reference, may travel, or wants to.

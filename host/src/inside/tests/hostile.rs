@@ -4,13 +4,13 @@ use tokio::{io::AsyncWriteExt as _, net::UnixStream};
 use windlass_supervisor::protocol::{Demand, Hello, Kind, Order, VERSION};
 
 use super::played::{LONG, Line, State, named, play, wanted};
-use crate::inside::frames;
+use crate::{inside::frames, policy::Reach};
 
 #[tokio::test]
 async fn a_stranger_is_not_heard() {
     let state = State::new();
     let inside = state.inside();
-    inside.prepare("coder", "c_1", false).await.unwrap();
+    inside.prepare("coder", "c_1", Reach::Granted).await.unwrap();
     let early = state.dial(&Hello::Control { version: VERSION, processes: Vec::new() }).await;
     inside.trust("c_1", 1);
     early.closed().await;
@@ -24,7 +24,7 @@ async fn a_stranger_is_not_heard() {
 async fn a_crowd_of_strangers_is_sent_away() {
     let state = State::new();
     let inside = state.inside();
-    inside.prepare("coder", "c_1", false).await.unwrap();
+    inside.prepare("coder", "c_1", Reach::Granted).await.unwrap();
     let mut crowd = Vec::new();
     for _ in 0..200 {
         crowd.push(state.dial(&Hello::Egress { port: 1 }).await);
@@ -123,7 +123,7 @@ async fn the_latest_control_connection_counts() {
 async fn another_version_is_left_to_the_engine() {
     let state = State::new();
     let inside = state.inside();
-    inside.prepare("coder", "c_1", false).await.unwrap();
+    inside.prepare("coder", "c_1", Reach::Granted).await.unwrap();
     inside.trust("c_1", std::process::id());
     let mut line = state.dial(&Hello::Control { version: 99, processes: Vec::new() }).await;
     assert_eq!(line.hear::<Order>().await, Order::Welcome { version: VERSION });

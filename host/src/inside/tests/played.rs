@@ -15,7 +15,7 @@ use crate::{
     config::{ContainersGrant, Grants},
     database::Database,
     inside::{Inside, Owner, Owners, frames},
-    policy::{Approved, Named, NewProcess, Policy},
+    policy::{Approved, Named, NewProcess, Policy, Reach},
     secrets::{Reference, Secrets},
 };
 
@@ -67,7 +67,7 @@ impl State {
     }
 
     pub(super) async fn greet(&self, inside: &Inside, processes: &[&str]) -> Control {
-        inside.prepare("coder", "c_1", false).await.unwrap();
+        inside.prepare("coder", "c_1", Reach::Granted).await.unwrap();
         inside.trust("c_1", std::process::id());
         let control = self.control(processes).await;
         inside.ready("c_1", LONG).await.unwrap();

@@ -9,7 +9,7 @@ use tokio::{
 use windlass_supervisor::protocol::{Hello, Order};
 
 use super::played::{LONG, State};
-use crate::config::EgressGrant;
+use crate::{config::EgressGrant, policy::Reach};
 
 fn grant(to: &str, private: bool) -> EgressGrant {
     EgressGrant { to: to.to_owned(), private }
@@ -105,7 +105,7 @@ async fn a_forward_leads_to_its_place_alone() {
     assert_eq!(asked.recv().await.unwrap(), "ping");
     assert_eq!(ask(&state, 5, "ping").await, "");
     // The same container, offline.
-    inside.prepare("coder", "c_1", true).await.unwrap();
+    inside.prepare("coder", "c_1", Reach::Offline).await.unwrap();
     assert_eq!(control.order().await, Order::Listen { ports: vec![] });
     assert_eq!(ask(&state, 11434, "ping").await, "");
 }
@@ -144,9 +144,9 @@ async fn the_host_reaches_a_port_inside() {
 async fn a_folder_holds_the_supervisor_and_the_socket() {
     let state = State::new();
     let inside = state.inside();
-    let folder = inside.prepare("coder", "c_1", false).await.unwrap();
-    assert_eq!(inside.prepare("coder", "c_1", false).await.unwrap(), folder);
-    inside.prepare("coder", "c_2", false).await.unwrap();
+    let folder = inside.prepare("coder", "c_1", Reach::Granted).await.unwrap();
+    assert_eq!(inside.prepare("coder", "c_1", Reach::Granted).await.unwrap(), folder);
+    inside.prepare("coder", "c_2", Reach::Granted).await.unwrap();
     let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let parent = state.path("containers");
     let modes = [
