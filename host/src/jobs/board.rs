@@ -36,8 +36,8 @@ const KEY_LIFE_MS: u64 = 24 * 60 * 60 * 1000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How often jobs are forgotten whose time is over.
 const ROUND: Duration = Duration::from_secs(60 * 60);
-/// How often it is looked for jobs that wait for an answer for too long.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked for jobs that wait for an answer for too long, and for plugins that are in service again.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 pub struct Board {
     pub(super) database: Database,
@@ -225,8 +225,11 @@ impl Board {
     }
 
     fn begin_what_may(self: &Arc<Self>) {
-        let most_of =
-            |plugin: &str| (self.plugins)(plugin).map_or(0, |it| it.limits().concurrent_jobs);
+        // A plugin that is not loaded or out of service has its jobs wait.
+        let most_of = |plugin: &str| {
+            let plugin = (self.plugins)(plugin).filter(|it| !it.is_out_of_service());
+            plugin.map_or(0, |it| it.limits().concurrent_jobs)
+        };
         while !self.is_ending() {
             let next = self.queue().next(self.config.concurrent, most_of);
             let Some(id) = next else { return };
