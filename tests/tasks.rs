@@ -6,6 +6,7 @@ mod strangers;
 mod waiting;
 mod tools;
 mod resources;
+mod streams;
 
 use serde_json::{Value, json};
 

@@ -25,6 +25,16 @@ fn what_ran_when_the_host_was_killed_runs_again_and_knows_it() {
 }
 
 #[test]
+fn what_was_interrupted_goes_on_though_nobody_asks_for_it() {
+    let mut desk = Desk::new();
+    desk.submit(json!([{"mark_first": "first"}, {"pass": "gate"}, {"mark": "second"}]));
+    desk.marked("first");
+    let mut desk = desk.killed();
+    desk.open("gate");
+    desk.marked("second");
+}
+
+#[test]
 fn none_of_many_is_lost_and_none_is_done_twice() {
     let mut desk = Desk::with("[limits]\nconcurrent_jobs = 8\n");
     let ids: Vec<_> = (0..20)

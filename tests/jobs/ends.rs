@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::desk::{Desk, configuration};
+use crate::support::until;
 
 #[test]
 fn each_end_is_told_as_what_it_is() {
@@ -95,6 +96,26 @@ fn a_job_that_crashes_takes_no_other_with_it() {
     }
     desk.open("gate");
     assert_eq!(desk.ended(&other)["state"], "State::Completed");
+}
+
+#[test]
+fn jobs_of_a_plugin_that_is_out_of_service_wait_until_it_is_tried_again() {
+    let limits = "concurrent_jobs = 1\ncrashes = 1\nquarantine_seconds = 1\n";
+    let mut desk = Desk::with(&format!("[limits]\n{limits}"));
+    let crashing = desk.submit(json!([{"pass": "gate"}, {"crash": null}]));
+    let waiting: Vec<_> = (0..3).map(|_| desk.submit(json!([]))).collect();
+    desk.open("gate");
+    // The plugin cannot be asked meanwhile; the host can.
+    let mut ends = |id: &String| {
+        let mut last = json!(null);
+        until("its end", || {
+            last = desk.call("job_status", json!({"job_id": id}));
+            !last["ended_at"].is_null()
+        });
+        last["state"].clone()
+    };
+    assert_eq!(ends(&crashing), "failed");
+    waiting.iter().for_each(|id| assert_eq!(ends(id), "completed"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A call that came to a job, of a client that knows of no tasks: it waits, and the job goes on without it.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::{ERAS, GRANTS, job_in, open, run, worker};
@@ -49,6 +51,22 @@ fn a_job_outlives_the_call_that_waits_for_it() {
         job_in(&mut host, &id, "completed");
         let rest = host.rest();
         assert!(!rest.iter().any(|message| message["id"] == call), "{rest:?}");
+    }
+}
+
+#[test]
+fn a_call_is_answered_before_its_client_gives_up() {
+    let mut hosts = ERAS.map(|start| start(worker()));
+    let begun = Instant::now();
+    let calls =
+        hosts.each_mut().map(|host| host.begin("tools/call", run(&json!([{"pass": "go"}]))));
+    for (host, call) in hosts.iter_mut().zip(calls) {
+        let handle = host.answer(call)["result"]["structuredContent"].clone();
+        assert!(begun.elapsed() >= Duration::from_secs(40), "{handle}");
+        assert_eq!(handle["state"], "running", "{handle}");
+        open(host, "go");
+        let waited = host.call("job_wait", json!({"job_id": handle["job_id"]}));
+        assert_eq!(waited["structuredContent"]["state"], "completed", "{waited}");
     }
 }
 

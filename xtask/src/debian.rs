@@ -3,7 +3,7 @@
 //! What is in it is its recipe's business.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -59,20 +59,21 @@ pub(crate) fn build<'a>(
     engine::need(base.tools, base.tools)?;
     let cache = kept::cache()?;
     fs::create_dir_all(&cache).with_context(|| format!("cannot make `{}`", cache.display()))?;
-    // Every checkout builds into the same folder, one at a time. It is released with the file.
-    let turn = File::create(cache.join("lock"))?;
-    turn.lock()?;
+    // Every checkout builds there, one at a time. Whoever has the log open has the turn: also what a build that was killed
+    // had started.
+    let place = cache.join("build.log");
+    let log = OpenOptions::new().create(true).append(true).open(&place)?;
+    log.lock()?;
     let missing = missing(images)?;
     if missing.is_empty() {
         return Ok(());
     }
+    log.set_len(0)?;
     clear_what_was_left(&cache)?;
-    let log = cache.join("build.log");
     let folder = tempfile::Builder::new().prefix(BUILDING).tempdir_in(&cache)?;
-    let mut root =
-        Root { path: folder.path().join("root"), log: File::create(&log)?, begin: Instant::now() };
+    let mut root = Root { path: folder.path().join("root"), log, begin: Instant::now() };
     let built = root.bootstrap(base).and_then(|()| fill(&mut root, &missing));
-    built.with_context(|| format!("see `{}`", log.display()))
+    built.with_context(|| format!("see `{}`", place.display()))
 }
 
 fn missing<'a>(images: &[&'a Kept]) -> Result<Vec<&'a Kept>> {

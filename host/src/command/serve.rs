@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     bundled::Bundled,
-    config::{Auth, HttpConfig},
+    config::{Auth, Grants, HttpConfig},
     error::told,
     registry::{self, Registry},
     server::{self, Address, Seal, Server},
@@ -76,14 +76,19 @@ impl Serve {
             registry::follow_config(registry.clone(), &file, self.opening.reading())
                 .context("the configuration cannot be followed")?;
         }
-        let life = registry.doors().life.clone();
+        let doors = registry.doors().clone();
         let state = self.opening.state.directory()?;
         tokio::spawn(look_after(registry.clone(), state));
+        tokio::spawn(take_up_jobs(registry.clone()));
         let served = tokio::select! {
             served = self.serve(registry) => served,
             () = asked_to_end() => Ok(()),
         };
-        if let Some(rooms) = life.opened() {
+        // Runs of jobs stop as they are, before their containers do: the next host goes on with them.
+        if let Some(board) = doors.jobs.opened() {
+            board.end();
+        }
+        if let Some(rooms) = doors.life.opened() {
             // Who asks twice does not want to wait.
             tokio::select! {
                 () = rooms.drain() => {}
@@ -137,20 +142,29 @@ fn raise_open_files() {
 
 /// Takes up what an earlier host left, as soon as a plugin that may have containers is there.
 async fn look_after(registry: Arc<Registry>, state: PathBuf) {
-    let mut news = registry.listen();
-    sleep(HEAD_START).await;
-    let has_containers = || {
-        let owners = registry.owners().load();
-        owners.values().any(|owner| owner.policy.grants().containers.is_some())
-    };
-    while !has_containers() {
-        if let Err(RecvError::Closed) = news.recv().await {
-            return;
-        }
-    }
+    granted(&registry, |grants| grants.containers.is_some()).await;
     match registry.doors().life.rooms().await {
         Ok(rooms) => rooms.serve(&state).await,
         Err(failure) => tracing::error!("{:#}", told(failure)),
+    }
+}
+
+/// Goes on with the jobs of an earlier host, as soon as a plugin that may have jobs is there.
+async fn take_up_jobs(registry: Arc<Registry>) {
+    granted(&registry, |grants| grants.jobs).await;
+    if let Err(failure) = registry.doors().jobs.board().await {
+        tracing::error!("{:#}", told(failure));
+    }
+}
+
+/// Waits until a plugin is there that may do something.
+async fn granted(registry: &Registry, may: impl Fn(&Grants) -> bool) {
+    let mut news = registry.listen();
+    sleep(HEAD_START).await;
+    while !registry.owners().load().values().any(|owner| may(owner.policy.grants())) {
+        if let Err(RecvError::Closed) = news.recv().await {
+            return;
+        }
     }
 }
 

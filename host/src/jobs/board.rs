@@ -3,15 +3,17 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use anyhow::Context as _;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 
 use super::{
     FindPlugin, Hear, Places,
@@ -34,8 +36,8 @@ const KEY_LIFE_MS: u64 = 24 * 60 * 60 * 1000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How often jobs are forgotten whose time is over.
 const ROUND: Duration = Duration::from_secs(60 * 60);
-/// How often it is looked for jobs that wait for an answer for too long.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked for jobs that wait for an answer for too long, and for plugins that are in service again.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 pub struct Board {
     pub(super) database: Database,
@@ -47,8 +49,9 @@ pub struct Board {
     pub(super) queue: Mutex<Queue>,
     /// Woken when there may be something to run.
     pub(super) woken: Notify,
-    /// Set when the host ends: nothing is begun any more.
-    ending: AtomicBool,
+    /// Set when the host ends: nothing is begun any more, and what runs stops as it is.
+    pub(super) ending: watch::Sender<bool>,
+    runtime: Handle,
     /// Held while a job with a key is added: of two at once, one is added.
     adding: tokio::sync::Mutex<()>,
 }
@@ -66,13 +69,14 @@ impl Board {
             active: Mutex::default(),
             queue: Mutex::default(),
             woken: Notify::new(),
-            ending: AtomicBool::new(false),
+            ending: watch::Sender::new(false),
+            runtime: places.runtime.clone(),
             adding: tokio::sync::Mutex::default(),
         });
         for row in board.database.unfinished_jobs().await.map_err(told)? {
             board.find_again(Record::of(&row).map_err(told)?, places.take_up);
         }
-        tokio::spawn(board.clone().look_after());
+        board.spawn(board.clone().look_after());
         Ok(board)
     }
 
@@ -86,7 +90,7 @@ impl Board {
         let (waits, cancel) = (record.state == State::Queued, record.cancel_asked);
         let active = self.keep(record);
         if cancel && take_up {
-            tokio::spawn(self.clone().end_canceled(active));
+            self.spawn(self.clone().end_canceled(active));
             return;
         }
         if interrupted && take_up {
@@ -105,7 +109,7 @@ impl Board {
 
     /// Writes a job down, and lines it up. Who asks with the key of an earlier one gets that one.
     pub async fn submit(self: &Arc<Self>, wanted: Approved<NewJob>) -> Result<String> {
-        if self.ending.load(Ordering::Relaxed) {
+        if self.is_ending() {
             return Err(unavailable("the host is ending: nothing is started any more"));
         }
         let (owner, asked) = (wanted.owner().to_owned(), wanted.request());
@@ -119,7 +123,7 @@ impl Board {
         let (row, input) = (record.row()?, asked.input.clone());
         let board = self.clone();
         // What has begun is finished, whoever still waits for it.
-        let adding = tokio::spawn(async move {
+        let adding = self.spawn(async move {
             let _adding = board.adding.lock().await;
             let since = signed(now().saturating_sub(KEY_LIFE_MS));
             if let Some(same) = board.database.add_job(row, input, since).await? {
@@ -148,9 +152,21 @@ impl Board {
         self.write(&active).await
     }
 
-    /// Ends in order: nothing is begun any more. What runs is run again by the next host.
+    /// Ends in order: nothing is begun any more, and what runs stops as it is. The next host runs it again.
     pub fn end(&self) {
-        self.ending.store(true, Ordering::Relaxed);
+        self.ending.send_replace(true);
+    }
+
+    fn is_ending(&self) -> bool {
+        *self.ending.borrow()
+    }
+
+    /// Runs something in the background of the host, and not of whichever guest asked for it.
+    pub(super) fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.runtime.spawn(work)
     }
 
     /// Tells that there may be other plugins than before.
@@ -209,13 +225,16 @@ impl Board {
     }
 
     fn begin_what_may(self: &Arc<Self>) {
-        let most_of =
-            |plugin: &str| (self.plugins)(plugin).map_or(0, |it| it.limits().concurrent_jobs);
-        while !self.ending.load(Ordering::Relaxed) {
+        // A plugin that is not loaded or out of service has its jobs wait.
+        let most_of = |plugin: &str| {
+            let plugin = (self.plugins)(plugin).filter(|it| !it.is_out_of_service());
+            plugin.map_or(0, |it| it.limits().concurrent_jobs)
+        };
+        while !self.is_ending() {
             let next = self.queue().next(self.config.concurrent, most_of);
             let Some(id) = next else { return };
             let Some(active) = self.find_active(&id) else { continue };
-            tokio::spawn(self.clone().run(active));
+            self.spawn(self.clone().run(active));
         }
     }
 
@@ -226,7 +245,7 @@ impl Board {
             let record = active.record();
             let over = record.deadline().is_some_and(|at| now() > at);
             if record.state == State::InputRequired && over {
-                tokio::spawn(self.clone().end_late(active));
+                self.spawn(self.clone().end_late(active));
             }
         }
     }

@@ -21,7 +21,7 @@ impl Board {
         self.write(&active).await?;
         active.stop();
         let mut changes = active.watch();
-        tokio::spawn(self.clone().end_canceled(active.clone()));
+        self.spawn(self.clone().end_canceled(active.clone()));
         let over =
             async { while !active.record().state.is_over() && changes.changed().await.is_ok() {} };
         let _ = tokio::time::timeout(PATIENCE, over).await;

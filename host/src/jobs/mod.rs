@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::sync::OnceCell;
+use tokio::{runtime::Handle, sync::OnceCell};
 
 use crate::{
     config::JobsConfig,
@@ -55,6 +55,8 @@ pub struct Places {
     pub hear: Hear,
     /// Whether what an earlier host left goes on. Without it, only what is submitted or waited for runs here.
     pub take_up: bool,
+    /// Where jobs run: one that a guest submits outlives its call.
+    pub runtime: Handle,
     /// Fails where another host has the state directory.
     pub claim: Arc<dyn Fn() -> anyhow::Result<()> + Send + Sync>,
 }

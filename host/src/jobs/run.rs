@@ -30,6 +30,8 @@ enum Ended {
     Ran(Result<Result<work::Outcome, Error>, Error>),
     Stopped,
     Late,
+    /// The host ends. The next one runs it again.
+    Interrupted,
 }
 
 impl Board {
@@ -69,9 +71,11 @@ impl Board {
         let caller = Arc::from(record.caller.as_str());
         let occasion = Occasion::job(&caller, &record.id);
         let observer = Arc::new(self.heard(active));
+        let mut ending = self.ending.subscribe();
         tokio::select! {
             biased;
             () = active.stopped() => Ended::Stopped,
+            _ = ending.wait_for(|ending| *ending) => Ended::Interrupted,
             () = sleep(Duration::from_millis(left)) => Ended::Late,
             ran = plugin.work(Run(job), occasion, observer) => Ended::Ran(ran),
         }
@@ -127,6 +131,7 @@ impl Board {
                 self.clean(active, plugin).await;
                 self.finish(active, State::Canceled, None, None).await;
             }
+            Ended::Interrupted => {}
             Ended::Late => {
                 self.clean(active, plugin).await;
                 self.fail(active, overdue(&active.record())).await;

@@ -54,17 +54,20 @@ impl Plugin {
         Err(self.explain(&stopped, &limits, "memory_mib"))
     }
 
+    /// Whether it crashed so often that it is left alone for a while.
+    pub fn is_out_of_service(&self) -> bool {
+        self.quarantine.remaining().is_some()
+    }
+
     /// The same for a job, which takes its time: it runs behind all calls, with limits of its own, and whoever waits for it decides
-    /// how long that may be. The inner result is the guest's own.
+    /// how long that may be, and whether a plugin that is out of service is entered: what ends a job has to be. The inner result is the
+    /// guest's own.
     pub async fn work<E: Entry>(
         self: &Arc<Self>,
         entry: E,
         occasion: Occasion<'_>,
         observer: Arc<dyn Observer>,
     ) -> Result<Result<E::Exit, Error>, Error> {
-        if let Some(remaining) = self.quarantine.remaining() {
-            return Err(self.out_of_service(remaining.as_secs() + 1));
-        }
         let limits = self.limits().of_job();
         let store = self.store(occasion, limits, self.engine.start_work(), observer);
         let work = AssertUnwindSafe(run(self.clone(), store, entry)).catch_unwind();

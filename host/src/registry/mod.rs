@@ -152,6 +152,7 @@ impl Registry {
                 }
             }),
             take_up,
+            runtime: tokio::runtime::Handle::current(),
             claim,
         });
     }

@@ -29,6 +29,11 @@ pub(super) const HOST: &str = "windlass";
 /// How long a call waits for a job at most. Some clients give up after a minute, and lose what comes then.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(40);
 
+/// What holds where the arguments do not say it: how many jobs, how many seconds, and how many lines.
+const LISTED: u32 = 50;
+const WAITED: u64 = 30;
+const LINES: usize = 200;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnTool {
     List,
@@ -121,11 +126,11 @@ impl OwnTool {
             Self::List => (filters(), json!([])),
             Self::Wait => {
                 let most = LONGEST_WAIT.as_secs();
-                let seconds = json!({"type": "integer", "minimum": 0, "maximum": most, "default": 30, "description": "How long to wait."});
+                let seconds = json!({"type": "integer", "minimum": 0, "maximum": most, "default": WAITED, "description": "How long to wait."});
                 (json!({"job_id": id, "seconds": seconds}), json!(["job_id"]))
             }
             Self::Log => {
-                let lines = json!({"type": "integer", "minimum": 1, "maximum": 10_000, "default": 200, "description": "How many lines of its end."});
+                let lines = json!({"type": "integer", "minimum": 1, "maximum": 10_000, "default": LINES, "description": "How many lines of its end."});
                 (json!({"job_id": id, "tail_lines": lines}), json!(["job_id"]))
             }
             Self::Status | Self::Result | Self::Cancel => {
@@ -172,7 +177,7 @@ fn filters() -> Value {
     json!({
         "state": {"type": "string", "enum": states, "description": "Only those in this state."},
         "plugin": {"type": "string", "description": "Only those of this plugin."},
-        "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50, "description": "How many at most."},
+        "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": LISTED, "description": "How many at most."},
         "after": {"type": "string", "description": "Only those older than the job of this id."},
     })
 }
@@ -184,25 +189,20 @@ impl Registry {
         call: OwnCall<'_>,
     ) -> Result<Outcome, Error> {
         let jobs = self.jobs_of(call.caller).await?;
-        if tool == OwnTool::List {
-            return list(&jobs, read(call.arguments)?).await;
-        }
-        let named: Named = read(call.arguments)?;
-        let id = named.job_id.as_str();
+        let named = || read::<Named>(call.arguments);
         match tool {
-            OwnTool::Wait => wait(&jobs, &named, call).await,
-            OwnTool::Log => log(&jobs, id, named.tail_lines.unwrap_or(200)).await,
-            OwnTool::Result => result(&jobs, id).await,
-            OwnTool::Cancel => jobs.cancel(id).await.map(|record| done(&status(&record))),
-            OwnTool::List | OwnTool::Status => {
-                jobs.get(id).await.map(|record| done(&status(&record)))
-            }
+            OwnTool::List => list(&jobs, read(call.arguments)?).await,
+            OwnTool::Status => Ok(done(&status(&jobs.get(&named()?.job_id).await?))),
+            OwnTool::Wait => wait(&jobs, &named()?, call).await,
+            OwnTool::Log => log(&jobs, &named()?).await,
+            OwnTool::Result => result(&jobs, &named()?.job_id).await,
+            OwnTool::Cancel => Ok(done(&status(&jobs.cancel(&named()?.job_id).await?))),
         }
     }
 }
 
 async fn list(jobs: &JobsOfCaller, wanted: Filter) -> Result<Outcome, Error> {
-    let limit = wanted.limit.unwrap_or(50);
+    let limit = wanted.limit.unwrap_or(LISTED);
     let states = wanted.state.as_deref().and_then(state_of).into_iter().collect();
     let filter = JobFilter { plugin: wanted.plugin, states, ..JobFilter::default() };
     let records = jobs.list(filter, wanted.after, limit).await?;
@@ -223,7 +223,7 @@ async fn wait(jobs: &JobsOfCaller, named: &Named, call: OwnCall<'_>) -> Result<O
             jobs.answer(id, round, answers.given).await?;
         }
     }
-    let most = named.seconds.map_or(Duration::from_secs(30), Duration::from_secs);
+    let most = Duration::from_secs(named.seconds.unwrap_or(WAITED));
     let tell = progress_to(&*call.observer);
     let record = jobs.follow(id, most.min(LONGEST_WAIT), tell).await?;
     match Board::open_questions(&record) {
@@ -247,10 +247,10 @@ pub fn progress_to(observer: &dyn Observer) -> impl FnMut(&Record) + Send {
     }
 }
 
-async fn log(jobs: &JobsOfCaller, id: &str, lines: usize) -> Result<Outcome, Error> {
-    let record = jobs.get(id).await?;
-    let text = jobs.tail(id, LARGEST_LOG).await?;
-    let skipped = text.lines().count().saturating_sub(lines);
+async fn log(jobs: &JobsOfCaller, named: &Named) -> Result<Outcome, Error> {
+    let record = jobs.get(&named.job_id).await?;
+    let text = jobs.tail(&record.id, LARGEST_LOG).await?;
+    let skipped = text.lines().count().saturating_sub(named.tail_lines.unwrap_or(LINES));
     let tail = text.split_inclusive('\n').skip(skipped).collect::<String>();
     let structured = json!({"job_id": record.id, "state": record.state.name(), "log": tail});
     let content = vec![Content::Text(tail)];
