@@ -26,7 +26,14 @@ fn a_task_is_done_and_told_of_from_its_first_line_to_its_artifacts() {
     let made = desk.folder(&session).join("made.txt");
     assert_eq!(fs::read_to_string(made).unwrap(), "it works\n");
 
-    let logs = desk.logs(&run);
+    it_left_what_it_should(&mut desk, &session, &run);
+    no_path_leads_elsewhere(&mut desk, &session, &run);
+    the_next_one_remembers(&mut desk, &session);
+    key_is_nowhere(&mut desk, &session);
+}
+
+fn it_left_what_it_should(desk: &mut Desk, session: &str, run: &str) {
+    let logs = desk.logs(run);
     assert!(logs.contains("write completed") && logs.contains("says: all done"), "{logs}");
     let last = desk.call("get_run_logs", json!({"run_id": run, "tail_lines": 1}));
     assert_eq!(text(&last["logs"]).trim_end().lines().count(), 1, "{last}");
@@ -42,23 +49,25 @@ fn a_task_is_done_and_told_of_from_its_first_line_to_its_artifacts() {
         "run.log",
     ];
     assert_eq!(names, known);
-    assert_eq!(desk.artifact(&session, &run, "assistant-response.md"), "all done");
+    assert_eq!(desk.artifact(session, run, "assistant-response.md"), "all done");
     let response: Value =
-        serde_json::from_str(&desk.artifact(&session, &run, "assistant-response.json")).unwrap();
+        serde_json::from_str(&desk.artifact(session, run, "assistant-response.json")).unwrap();
     assert_eq!(response["info"]["finish"], "stop", "{response}");
-    let diff = desk.artifact(&session, &run, "changes.diff");
+    let diff = desk.artifact(session, run, "changes.diff");
     assert!(diff.contains("+++ b/made.txt") && diff.contains("+it works"), "{diff}");
     let context: Value =
-        serde_json::from_str(&desk.artifact(&session, &run, "context.json")).unwrap();
+        serde_json::from_str(&desk.artifact(session, run, "context.json")).unwrap();
     assert_eq!(
         (&context["state"], &context["model"]),
         (&json!("completed"), &json!("openai/fake-1"))
     );
-    assert!(desk.artifact(&session, &run, "run.log").contains("write completed"));
+    assert!(desk.artifact(session, run, "run.log").contains("write completed"));
     let uri = text(&listed["artifacts"][1]["uri"]);
     let read = desk.bench.host().request("resources/read", json!({"uri": uri}));
     assert_eq!(read["result"]["contents"][0]["text"], "all done", "{read}");
+}
 
+fn no_path_leads_elsewhere(desk: &mut Desk, session: &str, run: &str) {
     let start = json!({"path": format!("{session}/{run}/changes.diff"), "max_bytes": 4});
     let start = desk.call("read_artifact", start);
     assert_eq!((&start["content"], &start["truncated"]), (&json!("diff"), &json!(true)));
@@ -72,19 +81,19 @@ fn a_task_is_done_and_told_of_from_its_first_line_to_its_artifacts() {
         let told = desk.fails("read_artifact", json!({"path": path}));
         assert!(told.starts_with("FILE_NOT_FOUND: "), "{path}: {told}");
     }
+}
 
+fn the_next_one_remembers(desk: &mut Desk, session: &str) {
     // The same server does the next task, with the memory of the one before.
     let process = desk.bench.containers();
-    let again = desk.ran(&session, "And now? ECHO");
+    let again = desk.ran(session, "And now? ECHO");
     assert_eq!(again["state"], "completed", "{again}");
     let history = desk.llm.prompts().last().unwrap().to_string();
     assert!(history.contains("Write it."), "{history}");
     assert_eq!(desk.bench.containers()[0]["Id"], process[0]["Id"]);
     let latest = desk.call("get_status", json!({"session_id": session}));
     assert_eq!(latest["run"]["id"], again["id"]);
-    assert!(desk.artifact(&session, &text(&again["id"]), "changes.diff").is_empty());
-
-    key_is_nowhere(&mut desk, &session);
+    assert!(desk.artifact(session, &text(&again["id"]), "changes.diff").is_empty());
 }
 
 /// The model has seen the key, and nobody else: it is in no file of the host's or the session's, and in no log.
