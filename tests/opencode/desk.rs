@@ -63,6 +63,29 @@ impl Desk {
         Some(Self { bench: Bench::of(engine, setup), llm })
     }
 
+    /// With nothing but variables, as users of opencode-as-mcp have set them; these, and those of the model.
+    pub(super) fn inherited(environment: &[(&str, &str)]) -> Option<Self> {
+        let engine = docker()?;
+        inside("opencode")?;
+        let image = real::opencode(&engine)?;
+        let llm = Llm::start();
+        let variables = [
+            ("DOCKER_HOST", engine.address()),
+            ("MCP_RUNTIME_MODE", "docker"),
+            ("MCP_RUNTIME_IMAGE", &image),
+            ("MCP_OPENCODE_PROVIDER", "openai"),
+            ("MCP_OPENCODE_MODEL", MODEL),
+            ("MCP_OPENCODE_SMALL_MODEL", MODEL),
+            ("MCP_OPENCODE_BASE_URL", &llm.url()),
+            ("MCP_OPENCODE_API_KEY", KEY),
+            ("MCP_OPENCODE_SERVER_START_TIMEOUT", "280"),
+        ];
+        let setup = Setup::new().arguments(&["--plugins", "opencode"]);
+        let with = |setup: Setup, (name, value): &(&str, &str)| setup.environment(name, value);
+        let setup = variables.iter().chain(environment).fold(setup, with);
+        Some(Self { bench: Bench::of(engine, setup), llm })
+    }
+
     #[track_caller]
     pub(super) fn call(&mut self, tool: &str, arguments: Value) -> Value {
         self.bench.call(tool, arguments)

@@ -1,10 +1,10 @@
-//! What an operator adds to each session.
+//! What an operator sets by variables alone, extras among it.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Wish};
+use super::desk::Desk;
 use crate::support::bench::text;
 
 #[test]
@@ -15,8 +15,6 @@ fn extras_are_there_once_for_each_session() {
     fs::create_dir_all(folder.path().join("skills/greeting")).unwrap();
     fs::create_dir_all(&package).unwrap();
     fs::write(folder.path().join("skills/greeting/SKILL.md"), "Say hello.\n").unwrap();
-    let setup = "from setuptools import setup\nsetup(name='extra-of-ours', version='1', py_modules=['extra_of_ours'])\n";
-    fs::write(package.join("setup.py"), setup).unwrap();
     fs::write(package.join("extra_of_ours.py"), "print('imported')\n").unwrap();
     wheel(folder.path());
     fs::write(
@@ -24,12 +22,7 @@ fn extras_are_there_once_for_each_session() {
         format!("--no-index\n--find-links {path}\nextra_of_ours\n"),
     )
     .unwrap();
-    let config = format!("extras_dir = '{path}'");
-    let grant = format!("mounts = ['{path}']");
-    let Some(mut desk) = Desk::with(&Wish { config: &config, grant: &grant, ..Wish::default() })
-    else {
-        return;
-    };
+    let Some(mut desk) = Desk::inherited(&[("MCP_RUNTIME_EXTRAS_DIR", &path)]) else { return };
     let session = desk.session();
     let told = desk.ran(
         &session,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::support::{Setup, bench::text, failure, inside::inside};
+use crate::support::{Setup, bench::text, engine::IMAGE, failure, inside::inside};
 
 #[test]
 fn whoever_has_the_same_key_gets_the_same_session_until_it_is_terminated() {
@@ -105,4 +105,15 @@ fn what_is_no_session_is_told_as_such() {
             assert!(told.starts_with("SESSION_NOT_FOUND: "), "{tool} {session}: {told}");
         }
     }
+}
+
+#[test]
+fn an_image_without_opencode_is_told_and_tried_once() {
+    let Some(mut desk) = Desk::new() else { return };
+    let session = desk.call("create_or_reuse_session", json!({"image": IMAGE}));
+    let session = text(&session["session_id"]);
+    let told = desk.ran(&session, "ECHO");
+    assert_eq!(told["state"], "failed", "{told}");
+    assert!(text(&told["error"]).starts_with("opencode ended "), "{told}");
+    assert_eq!(desk.llm.prompts().len(), 0);
 }

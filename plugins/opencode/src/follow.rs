@@ -98,7 +98,7 @@ impl Follow<'_> {
                 return Ok(End::Asks(asked));
             }
             if clock::now() > self.watch.life + self.silence_ms {
-                self.server.abort(self.conversation)?;
+                self.server.stop(self.conversation)?;
                 return Ok(End::Silent);
             }
         }

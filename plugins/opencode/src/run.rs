@@ -8,7 +8,12 @@ mod settle;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use windlass_sdk::{Error, Job, Result, Run, Stop, clock, types::Code, workspaces::Workspace};
+use windlass_sdk::{
+    Error, Job, Result, Run, Stop, clock,
+    log::{self, Level},
+    types::Code,
+    workspaces::Workspace,
+};
 
 use crate::{
     artifact, consent, error,
@@ -85,7 +90,15 @@ impl Job for Task {
         let server = house::running(&self.session, &work.session)?;
         let (mut answered, mut difference) = (None, None);
         if let Some(server) = server.filter(|server| server.process_id == work.note.process) {
-            answered = work.stop(&server)?;
+            answered = match work.stop(&server) {
+                Ok(answered) => answered,
+                // What does not stop is stopped: the next run starts another server.
+                Err(error) => {
+                    log::write(Level::Warn, &error.message);
+                    server.process.cancel()?;
+                    None
+                }
+            };
             difference = work.difference(&server);
         }
         work.keep("stopped", answered.as_ref(), difference.as_ref());

@@ -173,6 +173,11 @@ impl Server {
         succeeded(&self.send(request.patience_ms(ABORT_MS))?)
     }
 
+    /// The same. A server that is deaf is ended; the next run starts another one.
+    pub(crate) fn stop(&self, conversation: &str) -> Result<(), Error> {
+        self.abort(conversation).or_else(|_| self.process.cancel())
+    }
+
     /// The permissions that opencode waits for in it.
     pub(crate) fn permissions(&self, conversation: &str) -> Result<Vec<Request>, Error> {
         let mut requests: Vec<Request> = read(&self.get("/permission")?)?;

@@ -1,7 +1,7 @@
 //! Server-sent events: what each one says, however the bytes are cut. What they mean is said elsewhere.
 
 /// A longer event is passed over: it is the output of a tool, which is read when the run has ended.
-const LONGEST: usize = 4 << 20;
+const LONGEST: usize = 1 << 20;
 
 /// What has come and has no end.
 #[derive(Default)]

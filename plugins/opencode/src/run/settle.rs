@@ -160,9 +160,7 @@ impl Work<'_> {
                 idle_since = None;
             }
             if now > start + STOPPING_MS {
-                // What does not stop is stopped: the next run starts another server.
-                server.process.cancel()?;
-                return Ok(None);
+                return Err(Error::failed("opencode does not stop what it does"));
             }
             clock::sleep(PAUSE_MS);
         }
