@@ -89,11 +89,7 @@ impl Info {
     /// What it says of the run's end. It may have ended only when the session is idle, besides.
     pub(crate) fn ending(&self) -> Ending {
         if let Some(error) = &self.error {
-            return if error.name == "MessageAbortedError" {
-                Ending::Aborted
-            } else {
-                Ending::Failed(error.text())
-            };
+            return if error.is_abort() { Ending::Aborted } else { Ending::Failed(error.text()) };
         }
         if self.time.completed.is_none() {
             return Ending::None;
@@ -123,6 +119,11 @@ impl Message {
 }
 
 impl Failure {
+    /// Whether somebody ended it.
+    pub(crate) fn is_abort(&self) -> bool {
+        self.name == "MessageAbortedError"
+    }
+
     /// As it is told to people.
     pub(crate) fn text(&self) -> String {
         match (self.name.as_str(), self.data.message.trim()) {

@@ -50,8 +50,6 @@ pub(crate) struct Tool {
 #[serde(default)]
 pub(crate) struct Request {
     pub(crate) id: String,
-    #[serde(rename = "sessionID")]
-    pub(crate) session: String,
     pub(crate) permission: String,
     pub(crate) patterns: Vec<String>,
     pub(crate) tool: Option<Use>,
@@ -77,16 +75,15 @@ struct Envelope {
 pub(crate) fn read(text: &str, session: &str) -> Option<Event> {
     let Envelope { kind, properties } = serde_json::from_str(text).ok()?;
     let property = |name: &str| properties.get(name);
-    let word = |name: &str| property(name).and_then(Value::as_str).unwrap_or_default();
     let inside =
         |name: &str| property(name).and_then(|it| it.get("sessionID")).and_then(Value::as_str);
     let own = property("sessionID")
         .and_then(Value::as_str)
         .or_else(|| inside("info"))
         .or_else(|| inside("part"));
-    // Files are edited by nobody but the one session.
-    if own != Some(session) && kind != "file.edited" {
-        return None;
+    // An agent may have others work for it, each in a session of its own below this one; and nobody else is in the server.
+    if own != Some(session) {
+        return below(&kind, &properties);
     }
     Some(match kind.as_str() {
         "message.updated" => Event::Message(parsed(property("info")?)?),
@@ -95,10 +92,21 @@ pub(crate) fn read(text: &str, session: &str) -> Option<Event> {
         "session.status" => status(property("status")?)?,
         "session.idle" => Event::Idle,
         "session.error" => Event::Failed(parsed(property("error")?)?),
+        _ => return below(&kind, &properties),
+    })
+}
+
+/// What an event says whichever session it is of.
+fn below(kind: &str, properties: &Map<String, Value>) -> Option<Event> {
+    let word =
+        |name: &str| properties.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Some(match kind {
         "permission.asked" => Event::Permission(parsed(&Value::Object(properties.clone()))?),
         "permission.replied" | "question.replied" | "question.rejected" => Event::Answered,
-        "question.asked" => Event::Question(word("id").to_owned()),
-        "file.edited" => Event::Edited(word("file").to_owned()),
+        "question.asked" => Event::Question(word("id")),
+        "file.edited" => Event::Edited(word("file")),
+        "message.part.delta" => Event::Writing,
+        "message.part.updated" => part(properties.get("part")?).map(|_| Event::Writing)?,
         _ => return None,
     })
 }
@@ -222,6 +230,16 @@ mod tests {
         check("message.part.updated", text(json!({"start": 1})), "Writing");
         let start = json!({"part": {"type": "step-start", "sessionID": "ses_1"}});
         assert_eq!(told("message.part.updated", start), None);
+    }
+
+    #[test]
+    fn a_session_below_lives_and_asks_for_this_one() {
+        check("message.part.delta", json!({"sessionID": "ses_2", "delta": "x"}), "Writing");
+        let part = json!({"type": "tool", "sessionID": "ses_2", "tool": "bash", "callID": "c", "state": {"status": "running"}});
+        check("message.part.updated", json!({"part": part}), "Writing");
+        let asked = json!({"id": "per_1", "sessionID": "ses_2", "permission": "bash"});
+        check("permission.asked", asked, "Permission(Request { id: \"per_1\"");
+        assert_eq!(told("message.updated", json!({"sessionID": "ses_2", "info": {}})), None);
     }
 
     #[test]

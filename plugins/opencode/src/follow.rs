@@ -77,13 +77,12 @@ impl Follow<'_> {
                 self.watch.look = false;
                 match self.look() {
                     Ok(Some(end)) => return Ok(end),
-                    Ok(None) => {}
+                    Ok(None) => self.watch.unanswered = false,
                     Err(error) => {
                         if let Some(end) = self.server.end()? {
                             return Ok(End::Lost(end.words));
                         }
-                        let told = format!("opencode cannot be asked: {}", error.message);
-                        tell(&Line::Warning(told), &mut self.watch.tally);
+                        self.tell_once(&error);
                     }
                 }
                 next_look = clock::now() + if self.watch.look { SOON_MS } else { LOOK_MS };
@@ -101,6 +100,13 @@ impl Follow<'_> {
                 self.server.stop(self.conversation)?;
                 return Ok(End::Silent);
             }
+        }
+    }
+
+    fn tell_once(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.watch.unanswered, true) {
+            let told = format!("opencode cannot be asked: {}", error.message);
+            tell(&Line::Warning(told), &mut self.watch.tally);
         }
     }
 
@@ -173,7 +179,7 @@ impl Follow<'_> {
 
     /// What is waited for and was asked while nobody heard it. What an aborted run asked is asked for ever: ids tell which.
     fn ask_for_permissions(&mut self) -> Result<(), Error> {
-        for request in self.server.permissions(self.conversation)? {
+        for request in self.server.permissions()? {
             let own = request.tool.as_ref().is_none_or(|tool| tool.message.as_str() > self.message);
             let known = self.watch.permissions.iter().any(|it| it.id == request.id);
             if own && !known {

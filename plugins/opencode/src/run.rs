@@ -59,7 +59,10 @@ impl Job for Task {
     fn run(self, run: &Run) -> Result<Done> {
         let mut work = Work::begin(&self, run)?;
         for decision in consent::decisions(&run.call) {
-            work.decide(&decision)?;
+            // What does not arrive is asked again.
+            if let Err(error) = work.decide(&decision) {
+                tell(&Line::Warning(error.message), &mut work.note.tally);
+            }
         }
         let mut tries = 0;
         loop {

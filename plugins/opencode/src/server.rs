@@ -178,11 +178,9 @@ impl Server {
         self.abort(conversation).or_else(|_| self.process.cancel())
     }
 
-    /// The permissions that opencode waits for in it.
-    pub(crate) fn permissions(&self, conversation: &str) -> Result<Vec<Request>, Error> {
-        let mut requests: Vec<Request> = read(&self.get("/permission")?)?;
-        requests.retain(|request| request.session == conversation);
-        Ok(requests)
+    /// The permissions that opencode waits for.
+    pub(crate) fn permissions(&self) -> Result<Vec<Request>, Error> {
+        read(&self.get("/permission")?)
     }
 
     /// Answers such a request. One that is gone needs no answer.

@@ -20,6 +20,8 @@ pub(crate) struct Watch {
     pub(crate) idle_since: Option<u64>,
     /// Whether it should be looked at: it may have ended.
     pub(crate) look: bool,
+    /// Whether it could not be looked at the last time.
+    pub(crate) unanswered: bool,
     /// What opencode said went wrong, outside any message.
     pub(crate) failure: Option<Failure>,
     pub(crate) permissions: Vec<Request>,
@@ -77,6 +79,8 @@ impl Watch {
             }
             Event::Busy => self.idle_since = None,
             Event::Idle => self.look = true,
+            // It may be what is left of the run before.
+            Event::Failed(failure) if failure.is_abort() => self.look = true,
             Event::Failed(failure) => {
                 let line = format!("opencode: {}", summary::shortened(&failure.text()));
                 self.failure = Some(failure);
