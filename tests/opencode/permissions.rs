@@ -64,6 +64,21 @@ fn a_run_asks_and_goes_on_as_it_is_told() {
     assert_eq!(told["run"]["state"], "canceled", "{told}");
     // What the cancelled one asked is not asked again.
     assert_eq!(desk.ran(&session, "ECHO on")["state"], "completed");
+    one_that_works_for_the_agent_asks_too(&mut desk, &session);
+}
+
+fn one_that_works_for_the_agent_asks_too(desk: &mut Desk, session: &str) {
+    // The model would take what is in the prompt for its own.
+    let below = "\\u0054OOL:bash:{\\\"command\\\": \\\"echo hi > /workspace/below.txt\\\"}";
+    let task = format!(
+        "TOOL:task:{{\"description\": \"below\", \"subagent_type\": \"general\", \"prompt\": \"{below}\"}}"
+    );
+    let run = desk.submit(session, &task);
+    let told = desk.comes_to(session, &run, "input_required");
+    assert!(text(&told["questions"][0]["wants"]).starts_with("bash: echo hi"), "{told}");
+    answer(desk, &run, json!({"decision": "once"}));
+    desk.comes_to(session, &run, "completed");
+    assert!(desk.folder(session).join("below.txt").exists());
 }
 
 #[test]
