@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::desk::Desk;
+use super::desk::{Desk, Wish};
 use crate::support::{Setup, bench::text, engine::IMAGE, failure, inside::inside};
 
 #[test]
@@ -116,4 +116,25 @@ fn an_image_without_opencode_is_told_and_tried_once() {
     assert_eq!(told["state"], "failed", "{told}");
     assert!(text(&told["error"]).starts_with("opencode ended "), "{told}");
     assert_eq!(desk.llm.prompts().len(), 0);
+}
+
+#[test]
+fn a_container_that_nobody_uses_is_removed_and_made_again_when_it_is_wanted() {
+    let Some(mut desk) = Desk::with(&Wish { config: "unused_days = 0", ..Wish::default() }) else {
+        return;
+    };
+    let session = desk.session();
+    assert_eq!(desk.ran(&session, "ECHO before")["state"], "completed");
+    let first = desk.containers();
+    // Whoever makes a session clears away what others have left.
+    let other = desk.call("create_or_reuse_session", json!({"image": IMAGE}));
+    let left = desk.containers();
+    assert_eq!((first.len(), left.len()), (1, 1), "{left:?}");
+    assert_ne!(first[0]["Id"], left[0]["Id"]);
+    assert_eq!(desk.ran(&session, "ECHO after")["state"], "completed");
+    let history = desk.llm.prompts().last().unwrap().to_string();
+    assert!(history.contains("ECHO before"), "{history}");
+    for session in [&session, &text(&other["session_id"])] {
+        desk.call("terminate_session", json!({"session_id": session}));
+    }
 }

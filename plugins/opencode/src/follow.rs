@@ -149,7 +149,9 @@ impl Follow<'_> {
         let latest = self.server.latest(self.conversation)?;
         let own = latest.filter(|it| it.message.info.is_of(self.message));
         if let Some(Answered { message, .. }) = &own {
-            self.watch.note(message, clock::now());
+            if let Some(line) = self.watch.note(message, clock::now()) {
+                tell(&line, &mut self.watch.tally);
+            }
             self.watch.look = false;
         }
         let ending = own.as_ref().map_or(Ending::None, |it| it.message.info.ending());

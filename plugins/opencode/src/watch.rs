@@ -106,8 +106,8 @@ impl Watch {
     }
 
     /// Takes the latest message, which may not have been told of as an event.
-    pub(crate) fn note(&mut self, message: &Message, now: u64) {
-        drop(self.step(&message.info, now));
+    pub(crate) fn note(&mut self, message: &Message, now: u64) -> Option<Line> {
+        self.step(&message.info, now)
     }
 
     /// A message of the model's is one step.
