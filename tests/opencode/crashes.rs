@@ -1,6 +1,6 @@
 //! The host is killed, containers go: what runs is found again and asked once, and what is lost is asked again.
 
-use serde_json::json;
+use serde_json::Value;
 
 use super::desk::Desk;
 use crate::support::{bench::text, until};
@@ -57,7 +57,7 @@ fn a_container_that_goes_in_the_middle_takes_no_run_with_it() {
     let run = desk.submit(&session, wait);
     desk.when(&session, &run, |run| text(&run["message"]).starts_with("bash"));
     let container = text(&desk.containers()[0]["Id"]);
-    desk.bench.engine.post(&format!("/containers/{container}/restart?t=0"), &json!({})).unwrap();
+    desk.bench.engine.post(&format!("/containers/{container}/restart?t=0"), &Value::Null).unwrap();
     desk.when(&session, &run, |run| {
         text(&run["message"]).starts_with("bash") && run["attempt"] == 1
     });

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::desk::Desk;
 use crate::support::bench::text;
@@ -39,7 +39,7 @@ fn extras_are_there_once_for_each_session() {
     // A server that is started again finds it done.
     fs::remove_file(&skill).unwrap();
     let container = text(&desk.containers()[0]["Id"]);
-    desk.bench.engine.post(&format!("/containers/{container}/restart?t=0"), &json!({})).unwrap();
+    desk.bench.engine.post(&format!("/containers/{container}/restart?t=0"), &Value::Null).unwrap();
     assert_eq!(desk.ran(&session, "ECHO again")["state"], "completed");
     assert!(!skill.exists());
 }

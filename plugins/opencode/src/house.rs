@@ -24,21 +24,32 @@ const ATTEMPTS: u32 = 10;
 /// How long extras may take, before opencode starts: packages are fetched, and some are built.
 const EXTRAS_MS: u64 = 1_800_000;
 
+/// What came of starting a server.
+enum Begun {
+    /// It runs, and asks for this password.
+    Running(Process, String),
+    /// The container starts nothing.
+    Refused(Error),
+}
+
 /// Makes sure that the server of a session was started. It may not answer yet.
 pub(crate) fn started(id: &str, settings: &Settings) -> Result<Server, Error> {
     let session = Session::live(id)?;
     let provider = Provider::of(settings)?;
     let mut container = container(id, &session, &provider, settings)?;
-    let begun = process(id, session.clone(), &container, &provider, settings);
-    let (process, password) = match begun {
+    let mut begun = process(id, session.clone(), &container, &provider, settings)?;
+    if let Begun::Refused(error) = &begun
+        && find_engine()?.is_some()
+    {
         // The engine has lost it, or cannot start it. All that matters of it is in workspaces.
-        Err(error) if error.code == Code::Unavailable && find_engine()?.is_some() => {
-            log::write(Level::Warn, &format!("a container is made again: {}", error.message));
-            remove(id)?;
-            container = self::container(id, &session, &provider, settings)?;
-            self::process(id, session, &container, &provider, settings)?
-        }
-        begun => begun?,
+        log::write(Level::Warn, &format!("a container is made again: {}", error.message));
+        remove(id)?;
+        container = self::container(id, &session, &provider, settings)?;
+        begun = process(id, session, &container, &provider, settings)?;
+    }
+    let (process, password) = match begun {
+        Begun::Running(process, password) => (process, password),
+        Begun::Refused(error) => return Err(error),
     };
     if let Err(error) = Session::live(id) {
         // It was terminated meanwhile, and whoever did that may have seen no container.
@@ -131,21 +142,24 @@ fn container(
     }
 }
 
-/// The process that is the server, started if none runs; and its password.
+/// The process that is the server, started if none runs.
 fn process(
     id: &str,
     mut session: Session,
     container: &Container,
     provider: &Provider,
     settings: &Settings,
-) -> Result<(Process, String), Error> {
+) -> Result<Begun, Error> {
     for _ in 0..ATTEMPTS {
         if let Some(process) = known(&session, container)? {
-            return Ok((process, session.password));
+            return Ok(Begun::Running(process, session.password));
         }
         let generation = session.generation + 1;
         let spec = launch::spec(id, &session, generation, provider, settings);
-        let process = Process::start(container, &spec)?;
+        let process = match Process::start(container, &spec) {
+            Err(error) if error.code == Code::Unavailable => return Ok(Begun::Refused(error)),
+            started => started?,
+        };
         let name = process.info()?.id;
         session = Session::change(id, |session| {
             if session.generation < generation {
@@ -154,7 +168,7 @@ fn process(
             }
         })?;
         if session.process.as_ref() == Some(&name) {
-            return Ok((process, session.password));
+            return Ok(Begun::Running(process, session.password));
         }
     }
     Err(Error::unavailable(format!("opencode does not stay up in session `{id}`: try again")))
