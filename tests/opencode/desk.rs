@@ -1,6 +1,11 @@
 //! A host with the plugin `opencode`, a model, and what is asked of both.
 
-use std::{path::PathBuf, thread::sleep, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    thread::sleep,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -22,9 +27,30 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Longer than the first run of a server takes on a machine that does much else.
 const SILENCE_S: u32 = 110;
 
+/// Held by every test of opencode: who needs the whole machine waits for the others, and they for it.
+static MACHINE: RwLock<()> = RwLock::new(());
+
 pub(super) struct Desk {
     pub(super) bench: Bench,
     pub(super) llm: Llm,
+    _share: Share,
+}
+
+/// Part of the machine.
+#[allow(dead_code, reason = "they are held until they are dropped")]
+enum Share {
+    Some(RwLockReadGuard<'static, ()>),
+    All(RwLockWriteGuard<'static, ()>),
+}
+
+impl Share {
+    fn some() -> Self {
+        Self::Some(MACHINE.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn all() -> Self {
+        Self::All(MACHINE.write().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// How the host is to be.
@@ -40,12 +66,15 @@ pub(super) struct Wish<'a> {
     pub(super) environment: &'a [(&'a str, &'a str)],
     /// Whether the plugins `git` and `devbench` are there too.
     pub(super) others: bool,
+    /// Whether no other test of opencode runs beside it.
+    pub(super) alone: bool,
 }
 
 impl Default for Wish<'_> {
     fn default() -> Self {
         let (config, grant, environment) = ("", "", &[] as &[_]);
-        Self { config, grant, places: Vec::new(), silence_s: SILENCE_S, environment, others: false }
+        let (places, silence_s) = (Vec::new(), SILENCE_S);
+        Self { config, grant, places, silence_s, environment, others: false, alone: false }
     }
 }
 
@@ -58,9 +87,10 @@ impl Desk {
         let engine = if wish.others { with_git()? } else { docker()? };
         inside("opencode")?;
         let image = real::opencode(&engine)?;
+        let share = if wish.alone { Share::all() } else { Share::some() };
         let llm = Llm::start();
         let setup = setup(&engine, &image, &llm, wish);
-        Some(Self { bench: Bench::of(engine, setup), llm })
+        Some(Self { bench: Bench::of(engine, setup), llm, _share: share })
     }
 
     /// With nothing but variables, as users of opencode-as-mcp have set them; these, and those of the model.
@@ -83,7 +113,7 @@ impl Desk {
         let setup = Setup::new().arguments(&["--plugins", "opencode"]);
         let with = |setup: Setup, (name, value): &(&str, &str)| setup.environment(name, value);
         let setup = variables.iter().chain(environment).fold(setup, with);
-        Some(Self { bench: Bench::of(engine, setup), llm })
+        Some(Self { bench: Bench::of(engine, setup), llm, _share: Share::some() })
     }
 
     #[track_caller]

@@ -15,7 +15,7 @@ fn a_session_reaches_its_model_and_nothing_else() {
     let try_it = "import os, sys, urllib.request\n\
         for url in sys.argv[1:]:\n\
         \x20   try:\n\
-        \x20       print(urllib.request.urlopen(url + '/models', timeout=20).status)\n\
+        \x20       print(urllib.request.urlopen(url + '/models', timeout=100).status)\n\
         \x20   except Exception as error:\n\
         \x20       print(getattr(error, 'code', 'none'))\n";
     fs::write(desk.folder(&session).join("try.py"), try_it).unwrap();
