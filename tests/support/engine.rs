@@ -7,7 +7,7 @@ use std::{env, fs, path::Path};
 
 use serde_json::{Value, json};
 
-use api::Api;
+use api::{Api, encoded};
 
 /// `cargo xtask test` makes it.
 pub(crate) const IMAGE: &str = "windlass-test/busybox:latest";
@@ -64,11 +64,6 @@ pub(crate) fn labelled(engine: &Api, label: &str) -> anyhow::Result<Vec<Value>> 
     let filters = encoded(&json!({"label": [label]}).to_string());
     let found = engine.get(&format!("/containers/json?all=1&filters={filters}"))?;
     Ok(found.as_array().cloned().unwrap_or_default())
-}
-
-/// For the query of an address.
-pub(crate) fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// The name of whoever has this state.

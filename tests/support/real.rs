@@ -5,7 +5,7 @@ mod kept;
 
 use std::{env, fs::File, sync::Mutex};
 
-use super::engine::{api::Api, encoded, skip};
+use super::engine::{api::Api, skip};
 use kept::{APP, Kept, OPENCODE, SERVER};
 
 /// What the vendor's image says of itself, and whose it is.
@@ -54,11 +54,7 @@ fn bring(engine: &Api, command: &str, kept: &Kept, changes: &[&str]) -> Option<S
         let how = format!("`cargo xtask {command}` builds it once, in minutes, and keeps it");
         return skip(&format!("no image `{image}`: {how}"));
     };
-    let (name, tag) = image.split_once(':').unwrap();
-    let changes = changes.iter().map(|change| format!("&changes={}", encoded(change)));
-    let changes: String = changes.collect();
-    let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}{changes}");
     let length = archive.metadata().unwrap().len();
-    engine.post_archive(&path, archive, length).unwrap();
+    engine.import(&image, archive, length, changes).unwrap();
     Some(image)
 }

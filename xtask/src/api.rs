@@ -62,6 +62,21 @@ impl Api {
         self.send("POST", path, ARCHIVE, archive, length).map(drop)
     }
 
+    /// Makes an image of the files in an archive of this length, with what is said of it besides.
+    pub(crate) fn import(
+        &self,
+        image: &str,
+        archive: impl Read,
+        length: u64,
+        changes: &[&str],
+    ) -> Result<()> {
+        let (name, tag) = image.split_once(':').unwrap_or((image, "latest"));
+        let changes = changes.iter().map(|change| format!("&changes={}", encoded(change)));
+        let changes: String = changes.collect();
+        let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}{changes}");
+        self.post_archive(&path, archive, length)
+    }
+
     pub(crate) fn delete(&self, path: &str) -> Result<()> {
         self.send("DELETE", path, JSON, io::empty(), 0).map(drop)
     }
@@ -114,6 +129,11 @@ impl Api {
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Box::new(stream))
     }
+}
+
+/// For the query of an address.
+pub(crate) fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 fn parse(answer: &[u8]) -> Result<Value> {

@@ -4,14 +4,18 @@
 //!
 //! `cargo xtask bench sessions`: what repositories and the tasks of agents cost, beside git; `bench/sessions.rs` says more.
 //!
+//! `cargo xtask bench jobs`: what jobs and runs of opencode cost, beside opencode driven directly; `bench/jobs.rs` says more.
+//!
 //! `bench/figures.rs` says what each figure is, `bench/flood.rs` what a flood does, `bench/table.rs` what it must be.
 
 mod desk;
 mod containers;
 mod sessions;
+mod jobs;
 mod figures;
 mod flood;
 mod line;
+mod http;
 mod process;
 mod table;
 mod web;
@@ -36,6 +40,7 @@ pub(crate) enum Suite {
     Calls,
     Containers,
     Sessions,
+    Jobs,
 }
 
 pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
@@ -43,6 +48,7 @@ pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
         Suite::Calls => calls(runs),
         Suite::Containers => containers::bench(runs.max(LEAST_RUNS)),
         Suite::Sessions => sessions::bench(runs.max(LEAST_RUNS)),
+        Suite::Jobs => jobs::bench(runs.max(LEAST_RUNS)),
     }
 }
 

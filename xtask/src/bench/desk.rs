@@ -10,7 +10,11 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::line::Line;
-use crate::{api::Api, engine::IMAGE, serve::Server};
+use crate::{
+    api::{Api, encoded},
+    engine::IMAGE,
+    serve::Server,
+};
 
 pub(super) struct Desk<'a> {
     pub(super) line: Line,
@@ -107,8 +111,7 @@ pub(super) fn instance(server: &Server) -> Result<String> {
 
 /// The containers that the engine has with a label.
 pub(super) fn labelled(engine: &Api, label: &str) -> Result<Vec<Value>> {
-    let filters = json!({"label": [label]}).to_string();
-    let filters: String = filters.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let filters = encoded(&json!({"label": [label]}).to_string());
     let found = engine.get(&format!("/containers/json?all=1&filters={filters}"))?;
     Ok(found.as_array().cloned().unwrap_or_default())
 }
@@ -154,7 +157,7 @@ pub(super) fn parameters(tool: &str, arguments: &Value) -> String {
 }
 
 /// The structured result in an answer.
-fn result(answer: &str) -> Result<Value> {
+pub(super) fn result(answer: &str) -> Result<Value> {
     let mut answer: Value = serde_json::from_str(answer)?;
     let result = &mut answer["result"];
     if result["isError"] == true || !result.is_object() {

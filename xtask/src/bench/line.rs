@@ -62,9 +62,25 @@ impl Line {
 
     /// The same; gives the answer.
     pub(super) fn answer(&mut self, method: &str, parameters: &str) -> Result<&str> {
+        self.answer_after(method, parameters, |_| {})
+    }
+
+    /// The same, and hears what else the server tells meanwhile.
+    pub(super) fn answer_after(
+        &mut self,
+        method: &str,
+        parameters: &str,
+        mut hear: impl FnMut(&str),
+    ) -> Result<&str> {
         let id = self.begin(method, parameters)?;
         let mark = format!("\"id\":{id},");
-        while !self.answers.next()?.contains(&mark) {}
+        loop {
+            let line = self.answers.line()?;
+            if line.contains(&mark) {
+                break;
+            }
+            hear(line);
+        }
         let answer = self.answers.last()?;
         if is_error(answer) {
             bail!("`{method}` failed: {answer}");
@@ -81,14 +97,15 @@ impl Line {
 impl Answers {
     /// The next answer; what the server tells unasked is passed over.
     pub(super) fn next(&mut self) -> Result<&str> {
-        loop {
-            self.line.clear();
-            if self.output.read_until(b'\n', &mut self.line)? == 0 {
-                bail!("the server closed stdout");
-            }
-            if str::from_utf8(&self.line)?.contains("\"id\":") {
-                break;
-            }
+        while !self.line()?.contains("\"id\":") {}
+        self.last()
+    }
+
+    /// The next line, whatever it is.
+    fn line(&mut self) -> Result<&str> {
+        self.line.clear();
+        if self.output.read_until(b'\n', &mut self.line)? == 0 {
+            bail!("the server closed stdout");
         }
         self.last()
     }

@@ -89,12 +89,9 @@ impl Image {
         if found.as_ref().is_some_and(same) {
             return Ok(false);
         }
-        let (name, tag) = self.name.split_once(':').unwrap_or((self.name, "latest"));
         // Podman takes no two in one.
-        let labels = [("windlass.test", "true"), (DIGEST, &digest)];
-        let labels = labels.map(|(name, value)| format!("&changes=LABEL%20{name}%3D{value}"));
-        let path = format!("/images/create?fromSrc=-&repo={name}&tag={tag}{}", labels.concat());
-        api.post_archive(&path, archive.as_slice(), archive.len() as u64)
+        let labels = ["LABEL windlass.test=true", &format!("LABEL {DIGEST}={digest}")];
+        api.import(self.name, archive.as_slice(), archive.len() as u64, &labels)
             .with_context(|| format!("cannot import the image `{}`", self.name))?;
         Ok(found.is_none())
     }
