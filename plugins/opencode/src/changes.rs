@@ -22,12 +22,12 @@ const SCRIPT: &str = r#"set -e
 export GIT_DIR="$1/changes.git" GIT_WORK_TREE=/workspace GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_OPTIONAL_LOCKS=0
 cd /workspace
 [ -d "$GIT_DIR/objects" ] || git init -q >&2
-rm -f "$GIT_DIR/index.lock"
+[ ! -e "$GIT_DIR/index.lock" ] || rm -f "$GIT_DIR/index.lock"
 git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.autocrlf=false -c advice.addEmbeddedRepo=false -c gc.auto=0 \
     add -A --ignore-errors . >&2 || true
 tree=$(git write-tree)
 printf '%s\0' "$tree"
-if [ -n "$2" ]; then
+if [ -n "$2" ] && [ "$2" != "$tree" ]; then
     git diff --no-color --no-ext-diff --no-textconv --no-renames --numstat "$2" "$tree"
     printf '\0'
     git diff --no-color --no-ext-diff --no-textconv --no-renames "$2" "$tree" | head -c "$3"

@@ -71,7 +71,7 @@ impl Follow<'_> {
     /// Follows it to its end, beginning with the events of this stream.
     pub(crate) fn await_end(&mut self, stream: Stream) -> Result<End, Error> {
         let mut ear = Ear { stream: Some(stream), events: Events::default(), heard: clock::now() };
-        let mut next_look = 0;
+        let mut next_look = clock::now() + LOOK_MS;
         loop {
             if self.watch.look || clock::now() >= next_look {
                 self.watch.look = false;

@@ -132,20 +132,24 @@ impl<'a> Work<'a> {
             self.session = Session::change(&self.task.session, made)?;
         }
         let stream = server.events()?;
-        if !self.is_given(&server, &conversation)? {
+        let was_given = self.is_given(&server, &conversation)?;
+        if !was_given {
             if let Some(tree) = tree {
                 self.note.tree = give::named(&tree);
             }
             self.give(&server, conversation)?;
         }
         let (kept, message) = (self.note.clone(), self.note.message.clone());
+        let mut watch = Watch::new(&message, kept.tally.clone(), clock::now());
+        // What happened before its events were heard has to be looked for.
+        watch.look = was_given;
         let mut follow = Follow {
             server: &server,
             conversation: &kept.conversation,
             message: &message,
             permission: self.settings.permission,
             silence_ms: self.settings.silence_ms()?,
-            watch: Watch::new(&message, kept.tally.clone(), clock::now()),
+            watch,
             note: &|tally| Note { tally: tally.clone(), ..kept.clone() }.keep(),
         };
         let end = follow.await_end(stream)?;
