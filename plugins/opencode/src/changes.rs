@@ -28,9 +28,7 @@ git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.autocrlf=false -
 tree=$(git write-tree)
 printf '%s\0' "$tree"
 if [ -n "$2" ] && [ "$2" != "$tree" ]; then
-    git diff --no-color --no-ext-diff --no-textconv --no-renames --numstat "$2" "$tree"
-    printf '\0'
-    git diff --no-color --no-ext-diff --no-textconv --no-renames "$2" "$tree" | head -c "$3"
+    git diff --no-color --no-ext-diff --no-textconv --no-renames --numstat -p "$2" "$tree" | head -c "$3"
 fi
 "#;
 
@@ -62,9 +60,15 @@ impl Tree {
 pub(crate) fn since(container: &Container, tree: &str) -> Result<Difference, Error> {
     check(tree)?;
     let said = said(&Process::start(container, &spec(tree))?)?;
-    let mut parts = said.splitn(3, '\0').skip(1);
-    let changes = Changes::read(parts.next().unwrap_or_default());
-    Ok(Difference { changes, diff: parts.next().unwrap_or_default().to_owned() })
+    let (_, both) = said.split_once('\0').unwrap_or_default();
+    let (numbers, diff) = parted(both);
+    Ok(Difference { changes: Changes::read(numbers), diff: diff.to_owned() })
+}
+
+/// The numbers of each file, and the difference itself, which git tells one after the other.
+fn parted(both: &str) -> (&str, &str) {
+    let end = both.find("\n\ndiff --git ").map(|end| end + 2);
+    both.split_at_checked(end.unwrap_or(both.len())).unwrap_or_default()
 }
 
 fn spec(tree: &str) -> Spec {
@@ -108,4 +112,17 @@ fn said(process: &Process) -> Result<String, Error> {
 fn check(tree: &str) -> Result<(), Error> {
     let fits = !tree.is_empty() && tree.bytes().all(|byte| byte.is_ascii_hexdigit());
     if fits { Ok(()) } else { Err(Error::failed("git did not say what the tree is called")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parted;
+
+    #[test]
+    fn numbers_come_before_the_difference() {
+        let diff = "diff --git a/a b/a\n--- a/a\n+++ b/a\n";
+        assert_eq!(parted(&format!("1\t0\ta\n\n{diff}")), ("1\t0\ta\n\n", diff));
+        assert_eq!(parted("1\t0\ta\n"), ("1\t0\ta\n", ""));
+        assert_eq!(parted(""), ("", ""));
+    }
 }
