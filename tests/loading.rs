@@ -1,21 +1,15 @@
 //! What does not load, why not, and that it harms nothing else: files, the cache, the state directory.
 
-use std::{
-    fs,
-    net::TcpListener,
-    os::unix::fs::{PermissionsExt as _, symlink},
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::PathBuf, thread};
 
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::support::{
     Setup,
     ended::{Ended, patched},
-    fixture, root, until,
+    fixture, root,
+    small_disk::SmallDisk,
+    until,
 };
 
 /// Tries to load a plugin beside `echo`, which must not mind.
@@ -250,40 +244,13 @@ fn empty_database(version: u32) -> Vec<u8> {
     page
 }
 
-/// A small disk of its own. None: this machine does not let us.
-struct Disk(TempDir);
-
-impl Disk {
-    /// Mounts it in a folder of its own, which outlives the mount, and makes `at` lead there.
-    fn mount(at: &Path) -> Option<Self> {
-        let folder = TempDir::new().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs"]).arg(folder.path());
-        if !mount.output().is_ok_and(|output| output.status.success()) {
-            return None;
-        }
-        symlink(folder.path(), at).unwrap();
-        Some(Self(folder))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // A test that failed may leave a host behind for a moment.
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn a_full_disk_costs_what_is_written_and_no_more() {
     let setup = Setup::new().plugins(&["echo", "greedy"]);
     let setup =
         setup.config("[plugins.greedy.grants]\nstore = true\nhttp = [\"https://example.com\"]");
     let state = setup.state();
-    let Some(_disk) = Disk::mount(&state) else {
-        eprintln!("SKIPPED: no disk can be mounted here");
-        return;
-    };
+    let Some(_disk) = SmallDisk::mount(&state) else { return };
     let mut host = setup.modern();
     let document = "x".repeat(200 << 10);
     let mut kept = Vec::new();

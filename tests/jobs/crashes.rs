@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::desk::Desk;
-use crate::support::until;
+use super::desk::{Desk, configuration};
+use crate::support::{Setup, small_disk::SmallDisk, until};
 
 #[test]
 fn what_ran_when_the_host_was_killed_runs_again_and_knows_it() {
@@ -51,6 +51,25 @@ fn none_of_many_is_lost_and_none_is_done_twice() {
     marks.sort();
     let each: Vec<_> = (0..20).map(|place| format!("{place:02}")).collect();
     assert_eq!(marks, each);
+}
+
+#[test]
+fn a_result_waits_for_a_disk_that_is_full() {
+    let setup = Setup::new().config(&configuration(""));
+    let Some(disk) = SmallDisk::mount(&setup.state()) else { return };
+    let mut desk = Desk::of(setup);
+    let id = desk.submit(json!([{"mark": "in"}, {"pass": "gate"}, {"text": 500_000}]));
+    desk.marked("in");
+    disk.fill(200 << 10);
+    desk.open("gate");
+    until("it cannot be written", || desk.host().errors().contains("it cannot be written down"));
+    assert_eq!(desk.state(&id), "State::Running");
+    disk.empty();
+    let job = desk.ended(&id);
+    assert_eq!(job["state"], "State::Completed", "{job}");
+    assert_eq!(job["result"].as_str().unwrap().len(), 500_000);
+    let mut desk = desk.restarted();
+    assert_eq!(desk.look(&id)["result"].as_str().unwrap().len(), 500_000);
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) mod githttp;
 pub(crate) mod llm;
 pub(crate) mod real;
 pub(crate) mod site;
+pub(crate) mod small_disk;
 mod watch;
 
 use std::{
