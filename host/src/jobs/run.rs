@@ -120,6 +120,10 @@ impl Board {
                 self.write_surely(active).await;
                 self.heard(active).say("it asks, and waits for the answer");
                 self.queue().leave(&active.id);
+                // Whoever answered before it had left its place could not line it up.
+                if active.record().state == State::Queued {
+                    self.line_up(active);
+                }
                 self.wake();
             }
             Ended::Ran(Ok(Err(error))) => self.fail(active, Failed::new(error, true)).await,
