@@ -1,13 +1,18 @@
 //! Containers come, are found by their names, and go.
 
-use std::time::Instant;
+use std::{
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
 use super::records::status;
 use crate::support::{
     bench::{Bench, text},
-    engine::IMAGE,
+    engine::{IMAGE, skip},
     until,
 };
 
@@ -143,6 +148,36 @@ fn a_container_that_was_stopped_from_outside_starts_again_when_it_is_used() {
     let name = text(&bench.inspect(&id)["Id"]);
     bench.engine.post(&format!("/containers/{name}/stop?t=0"), &Value::Null).unwrap();
     assert_eq!(bench.run(&id, "cat /workspace/file").stdout, "here\n");
+}
+
+#[test]
+fn a_container_whose_end_the_engine_has_not_heard_of_starts_again_when_it_is_used() {
+    let Some(mut bench) = Bench::new() else { return };
+    let id = bench.spawn();
+    let first = bench.inspect(&id)["State"]["Pid"].to_string();
+    let Some(shim) = parent(&first).or_else(|| skip("the engine's processes cannot be seen here"))
+    else {
+        return;
+    };
+    // What tells the engine of the end is held, so that the engine calls it running for some time more.
+    signal("STOP", &shim);
+    signal("KILL", &first);
+    let late = thread::spawn(move || {
+        thread::sleep(Duration::from_secs(2));
+        signal("CONT", &shim);
+    });
+    assert_eq!(bench.run(&id, "echo again").stdout, "again\n");
+    late.join().unwrap();
+}
+
+fn parent(pid: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| Some(line.strip_prefix("PPid:")?.trim().to_owned()))
+}
+
+fn signal(name: &str, pid: &str) {
+    let done = Command::new("kill").args([&format!("-{name}"), pid]).status();
+    assert!(done.unwrap().success(), "{name} {pid}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ use tempfile::TempDir;
 pub(crate) use watch::{collect, lines, until, wait};
 
 /// Longer than any machine is slow. Reached only when something is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The protocol's first era, and its second.
 pub(crate) const LEGACY: &str = "2025-11-25";

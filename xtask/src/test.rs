@@ -95,15 +95,32 @@ fn tests(
     if !succeeded {
         // Nothing is counted of a test that does not compile or dies.
         counts.failed = counts.failed.max(1);
-        let failures = output.lines().filter(|line| line.ends_with("... FAILED"));
-        failures.for_each(|line| println!("{line}"));
-        println!("{}", tail(&output));
+        let told = failures(&output);
+        println!("{}", if told.is_empty() { tail(&output) } else { told });
     }
     Ok(Outcome { counts, note: format!("see `{}`", log.display()) })
 }
 
 /// How a test begins to say why it cannot run.
 const SKIPPED: &str = "SKIPPED: ";
+
+/// How much is shown of what a test printed: it begins with where it failed.
+const SHOWN_LINES: usize = 40;
+
+/// What the tests that failed printed, beneath their names.
+fn failures(output: &str) -> String {
+    let names =
+        output.lines().filter_map(|line| line.strip_suffix(" ... FAILED")?.strip_prefix("test "));
+    let told = names.map(|name| {
+        let printed = output.split_once(&format!("\n---- {name} stdout ----\n"));
+        let printed = printed.map_or("", |(_, rest)| rest).lines();
+        let printed =
+            printed.take_while(|line| !(line.starts_with("---- ") || *line == "failures:"));
+        let lines: Vec<_> = printed.take(SHOWN_LINES).collect();
+        format!("FAILED {name}\n{}", lines.join("\n").trim_end())
+    });
+    told.collect::<Vec<_>>().join("\n")
+}
 
 /// Sums lines such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
 fn count(output: &str) -> Counts {
@@ -126,7 +143,14 @@ fn number_before(word: &str, line: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::count;
+    use super::{count, failures};
+
+    #[test]
+    fn what_a_failed_test_says_is_told() {
+        let output = "test a::b ... ok\ntest a::c ... FAILED\n\nsuccesses:\n\n---- a::b stdout ----\nfine\n\n\n\
+                      successes:\n    a::b\n\nfailures:\n\n---- a::c stdout ----\npanicked: no\n\n\nfailures:\n    a::c\n";
+        assert_eq!(failures(output), "FAILED a::c\npanicked: no");
+    }
 
     #[test]
     fn counts_of_all_packages_add_up() {

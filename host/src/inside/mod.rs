@@ -151,8 +151,8 @@ impl Inside {
         self.shared.lose_all(container).await;
     }
 
-    /// Waits until programs can run in the container.
-    pub async fn ready(&self, container: &str, within: Duration) -> Result<()> {
+    /// Waits until programs can run in the container. Says whether they can.
+    pub async fn ready(&self, container: &str, within: Duration) -> Result<bool> {
         self.shared.existing(container)?.ready(within).await
     }
 

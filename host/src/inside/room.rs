@@ -117,16 +117,16 @@ impl Room {
             && locked(&self.control).as_ref().is_some_and(|control| !control.has_hung_up())
     }
 
-    pub(super) async fn ready(&self, within: Duration) -> Result<()> {
+    pub(super) async fn ready(&self, within: Duration) -> Result<bool> {
         let mut presence = self.presence.subscribe();
         let there = presence.wait_for(|presence| *presence != Presence::Awaited);
         match timeout(within, there).await.map(|there| there.map(|it| *it)) {
-            Ok(Ok(Presence::There)) => Ok(()),
+            Ok(Ok(Presence::There)) => Ok(true),
             Ok(Ok(Presence::Foreign(version))) => Err(unavailable(format!(
                 "the supervisor in `{}` speaks version {version} of its protocol, and this host {VERSION}: make the container anew",
                 self.id
             ))),
-            _ => Err(late(format!("the supervisor in `{}` does not answer", self.id))),
+            _ => Ok(false),
         }
     }
 

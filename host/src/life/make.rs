@@ -215,7 +215,10 @@ impl Rooms {
         let running = Record { phase: Phase::Running, engine_id, ..entry.current() };
         let keeping = self.database.keep(CONTAINERS, &entry.id, &running);
         let (ready, kept) = join(self.inside.ready(&entry.id, PATIENCE), keeping).await;
-        ready.and(kept)?;
+        kept?;
+        if !ready? {
+            return Err(unavailable(format!("the supervisor in `{}` does not answer", entry.id)));
+        }
         *entry.record() = running;
         Ok(())
     }

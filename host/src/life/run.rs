@@ -20,6 +20,8 @@ const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
 /// Between the two.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a supervisor may take to come before the engine is asked again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long to wait before it is looked again whether anything is left.
 const PAUSE: Duration = Duration::from_millis(50);
 /// What a result says that the supervisor did not bring.
@@ -158,21 +160,34 @@ impl Rooms {
                 entry.id
             )));
         };
-        let found = self.docker.inspect(&ours).await?;
-        let running = found.and_then(|found| found.pid);
+        let begin = Instant::now();
+        while !self.start(entry, &ours).await? {
+            // The engine may not have heard yet that what it calls running has ended.
+            if begin.elapsed() > PATIENCE {
+                return Err(unavailable(format!(
+                    "the supervisor in `{}` does not answer",
+                    entry.id
+                )));
+            }
+        }
+        self.write(entry, |record| record.phase = Phase::Running).await
+    }
+
+    /// Starts it where it does not run. Says whether its supervisor came.
+    async fn start(&self, entry: &Arc<Entry>, ours: &Ours) -> Result<bool> {
+        let found = self.docker.inspect(ours).await?;
         let record = entry.current();
         self.inside.prepare(&record.owner, &record.id, record.way_out()?).await?;
-        let pid = match running {
+        let pid = match found.and_then(|found| found.pid) {
             Some(pid) => pid,
             None => {
                 self.inside.distrust(&entry.id).await;
                 self.check_workspaces(&record).await?;
-                self.docker.start(&ours).await?
+                self.docker.start(ours).await?
             }
         };
         self.inside.trust(&entry.id, pid);
-        self.inside.ready(&entry.id, PATIENCE).await?;
-        self.write(entry, |record| record.phase = Phase::Running).await
+        self.inside.ready(&entry.id, LOOK_AGAIN).await
     }
 
     /// Fails where a workspace of a container is gone, which the engine would tell in words of its own.

@@ -75,7 +75,9 @@ impl Rooms {
                     record.warm.then_some(record.phase)
                 };
                 let fit = match phase {
-                    Some(Phase::Running) => self.inside.ready(&entry.id, ANSWER).await.is_ok(),
+                    Some(Phase::Running) => {
+                        self.inside.ready(&entry.id, ANSWER).await.unwrap_or(false)
+                    }
                     Some(Phase::Stopped) => false,
                     _ => true,
                 };

@@ -31,7 +31,7 @@ async fn a_crowd_of_strangers_is_sent_away() {
     }
     inside.trust("c_1", std::process::id());
     state.control(&[]).await;
-    inside.ready("c_1", LONG).await.unwrap();
+    assert!(inside.ready("c_1", LONG).await.unwrap());
     for line in crowd {
         line.closed().await;
     }
@@ -114,7 +114,7 @@ async fn the_latest_control_connection_counts() {
     let (inside, first) = state.furnished().await;
     let mut second = state.control(&[]).await;
     first.0.closed().await;
-    inside.ready("c_1", LONG).await.unwrap();
+    assert!(inside.ready("c_1", LONG).await.unwrap());
     let id = inside.start("c_1", wanted(None)).await.unwrap();
     assert_eq!(second.start().await.id, id);
 }

@@ -70,7 +70,7 @@ impl State {
         inside.prepare("coder", "c_1", Reach::Granted).await.unwrap();
         inside.trust("c_1", std::process::id());
         let control = self.control(processes).await;
-        inside.ready("c_1", LONG).await.unwrap();
+        assert!(inside.ready("c_1", LONG).await.unwrap());
         control
     }
 
