@@ -1,11 +1,14 @@
 //! The plugin `coder` against a Coder that is not one: what it answers, what it asks, and what it refuses.
 
+mod drive;
+mod fake;
+
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};
 
 use crate::support::{
     Host, Setup,
-    coder::{BUSY, Coder, Mood, TOKEN},
+    coder::{ALWAYS, BUSY, Coder, Fault, Generation, Request, TOKEN},
     failure,
     inside::inside,
 };
@@ -13,14 +16,14 @@ use crate::support::{
 /// No other plugin that the program has inside.
 const ALONE: &[&str] = &["--plugins", "coder"];
 
-/// A Coder of this mood. None: the program was not built with its plugins inside, as `cargo xtask test` builds it.
-fn coder(mood: Mood) -> Option<Coder> {
-    inside("coder").map(|()| Coder::new(mood))
+/// A Coder of this generation. None: the program was not built with its plugins inside, as `cargo xtask test` builds it.
+fn coder(generation: Generation) -> Option<Coder> {
+    inside("coder").map(|()| Coder::new(generation))
 }
 
 /// The same, and a host that is told of it by nothing but the environment.
-fn fleet(mood: Mood) -> Option<(Coder, Host)> {
-    let coder = coder(mood)?;
+fn fleet(generation: Generation) -> Option<(Coder, Host)> {
+    let coder = coder(generation)?;
     let host = coder.setup().modern();
     Some((coder, host))
 }
@@ -44,7 +47,7 @@ fn work(agent: &str) -> Value {
 #[test]
 fn it_is_there_where_a_coder_is_named() {
     let offers = |mut host: Host| host.tools().iter().any(|name| name == "list_all_agents");
-    let Some(coder) = coder(Mood::Recent) else { return };
+    let Some(coder) = coder(Generation::Tasks) else { return };
     assert!(offers(coder.setup().modern()));
     assert!(!offers(Setup::new().modern()));
     assert!(!offers(Setup::new().bundled().environment("CODER_URL", "").modern()));
@@ -52,7 +55,7 @@ fn it_is_there_where_a_coder_is_named() {
 
 #[test]
 fn its_tools_are_those_of_the_surface_file() {
-    let Some(coder) = coder(Mood::Recent) else { return };
+    let Some(coder) = coder(Generation::Tasks) else { return };
     let mut host = coder.setup().arguments(ALONE).modern();
     let listed = host.request("tools/list", json!({}))["result"]["tools"].clone();
     let shown = serde_json::to_string_pretty(&listed).unwrap();
@@ -61,7 +64,7 @@ fn its_tools_are_those_of_the_surface_file() {
 
 #[test]
 fn agents_are_listed_by_status_and_user() {
-    let Some((coder, mut host)) = fleet(Mood::Recent) else { return };
+    let Some((coder, mut host)) = fleet(Generation::Tasks) else { return };
     let mut names = |arguments: Value| {
         let result = host.call("list_all_agents", arguments)["structuredContent"]["result"].clone();
         let name = |agent: &Value| agent["workspace_name"].as_str().unwrap().to_owned();
@@ -78,7 +81,7 @@ fn agents_are_listed_by_status_and_user() {
 
 #[test]
 fn an_agent_is_shown_as_the_predecessor_showed_it() {
-    let Some((_coder, mut host)) = fleet(Mood::Recent) else { return };
+    let Some((_coder, mut host)) = fleet(Generation::Tasks) else { return };
     check(
         &mut host,
         "get_agent_details_by_id",
@@ -123,7 +126,7 @@ fn an_agent_is_shown_as_the_predecessor_showed_it() {
 
 #[test]
 fn a_fleet_is_measured() {
-    let Some((_coder, mut host)) = fleet(Mood::Recent) else { return };
+    let Some((_coder, mut host)) = fleet(Generation::Tasks) else { return };
     let mut fleet = host.call("get_fleet_status_metrics", json!({}))["structuredContent"].clone();
     let computed_at = fleet.as_object_mut().unwrap().remove("computed_at").unwrap();
     assert!(computed_at.as_str().unwrap().ends_with('Z'), "{computed_at}");
@@ -132,7 +135,7 @@ fn a_fleet_is_measured() {
 
 #[test]
 fn logs_say_what_was_told_and_said_and_when() {
-    let Some((coder, mut host)) = fleet(Mood::Recent) else { return };
+    let Some((coder, mut host)) = fleet(Generation::Tasks) else { return };
     let tool = "get_agent_execution_logs";
     let newest = json!({"user": "ann", "agent_id": "fix-login", "limit": 1, "level": "info"});
     check(
@@ -160,12 +163,13 @@ fn logs_say_what_was_told_and_said_and_when() {
     assert_eq!(coder.paths(), ["/api/v2/tasks/ann/fix-login/logs"]);
     let all = host.call(tool, work(BUSY))["structuredContent"]["data"].clone();
     assert_eq!(all.as_array().unwrap().len(), 3);
+    coder.fault("GET", "/api/v2/tasks/ann/upgrade/logs", 1, Fault::Status(409, None));
     check(
         &mut host,
         tool,
         work("upgrade"),
         &expect![[r#"
-            CODER_API_ERROR: Coder cannot do it at the moment: Task is paused.
+            CODER_API_ERROR: Coder cannot do it at the moment: The resource was changed meanwhile.
             {"error_code":"CODER_API_ERROR","status_code":409}"#]],
     );
     let none = json!({"user": "ann", "agent_id": BUSY, "limit": 0});
@@ -181,7 +185,7 @@ fn logs_say_what_was_told_and_said_and_when() {
 
 #[test]
 fn a_coder_of_the_older_generation_is_asked_where_its_tasks_are() {
-    let Some((coder, mut host)) = fleet(Mood::Older) else { return };
+    let Some((coder, mut host)) = fleet(Generation::Older) else { return };
     let tool = "list_all_agents";
     let agents = host.call(tool, json!({}))["structuredContent"]["result"].clone();
     let statuses: Vec<_> = agents.as_array().unwrap().iter().map(|it| &it["status"]).collect();
@@ -189,7 +193,7 @@ fn a_coder_of_the_older_generation_is_asked_where_its_tasks_are() {
     assert_eq!(coder.paths(), ["/api/v2/tasks", "/api/experimental/tasks"]);
     let logs = host.call("get_agent_execution_logs", work(BUSY));
     assert_eq!(logs["structuredContent"]["data"][1]["message"], "I shall.");
-    coder.turn(Mood::Without);
+    coder.turn(Generation::Floor);
     check(
         &mut host,
         tool,
@@ -202,35 +206,39 @@ fn a_coder_of_the_older_generation_is_asked_where_its_tasks_are() {
 
 #[test]
 fn a_failure_of_coders_has_a_code_for_programs() {
-    let Some((coder, mut host)) = fleet(Mood::Failing(403)) else { return };
+    let Some((coder, mut host)) = fleet(Generation::Tasks) else { return };
+    coder.fault("", "", ALWAYS, Fault::Status(403, None));
     let tool = "get_agent_details_by_id";
     check(
         &mut host,
         tool,
         work(BUSY),
         &expect![[r#"
-            AUTHENTICATION_FAILED: Coder forbids it to the owner of the session token: It hurts.
+            AUTHENTICATION_FAILED: Coder forbids it to the owner of the session token: Forbidden.
             {"error_code":"AUTHENTICATION_FAILED","status_code":403}"#]],
     );
-    coder.turn(Mood::Failing(429));
+    coder.heal();
+    coder.fault("", "", ALWAYS, Fault::Status(429, None));
     check(
         &mut host,
         tool,
         work(BUSY),
         &expect![[r#"
-            CODER_API_ERROR: Coder was asked too often, try again later: It hurts.
+            CODER_API_ERROR: Coder was asked too often, try again later: You've been rate limited for sending more than 512 requests in 1m0s.
             {"error_code":"CODER_API_ERROR","status_code":429}"#]],
     );
-    coder.turn(Mood::Failing(500));
+    coder.heal();
+    coder.fault("", "", ALWAYS, Fault::Status(500, None));
     check(
         &mut host,
         tool,
         work(BUSY),
         &expect![[r#"
-            CODER_API_ERROR: Coder failed with status 500: It hurts.
+            CODER_API_ERROR: Coder failed with status 500: An internal server error occurred.
             {"error_code":"CODER_API_ERROR","status_code":500}"#]],
     );
-    coder.turn(Mood::Failing(200));
+    coder.heal();
+    coder.fault("", "", ALWAYS, Fault::Garbage);
     check(
         &mut host,
         "list_all_agents",
@@ -244,7 +252,8 @@ fn a_failure_of_coders_has_a_code_for_programs() {
 #[test]
 fn what_passes_is_asked_again() {
     for status in [429, 503] {
-        let Some((coder, mut host)) = fleet(Mood::FailingOnce(status)) else { return };
+        let Some((coder, mut host)) = fleet(Generation::Tasks) else { return };
+        coder.fault("", "", 1, Fault::Status(status, None));
         let result = host.call("get_agent_details_by_id", work(BUSY));
         assert_eq!(result["structuredContent"]["success"], true, "{result}");
         assert_eq!(coder.requests().len(), 2);
@@ -253,7 +262,7 @@ fn what_passes_is_asked_again() {
 
 #[test]
 fn a_coder_that_is_not_there_is_a_network_error_without_its_address() {
-    if coder(Mood::Recent).is_none() {
+    if coder(Generation::Tasks).is_none() {
         return;
     }
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -273,7 +282,7 @@ fn a_coder_that_is_not_there_is_a_network_error_without_its_address() {
 
 #[test]
 fn the_token_reaches_coder_and_nobody_else() {
-    let Some(coder) = coder(Mood::Recent) else { return };
+    let Some(coder) = coder(Generation::Tasks) else { return };
     let filter = "trace,reqwest::connect=trace,hyper::proto=trace";
     let mut host = coder.setup().arguments(ALONE).environment("WINDLASS_LOG", filter).modern();
     let mut heard = String::new();
@@ -282,9 +291,10 @@ fn the_token_reaches_coder_and_nobody_else() {
         heard += &host.call(&tool, arguments).to_string();
     }
     assert_eq!(coder.requests().len(), 4);
-    coder.turn(Mood::Failing(200));
+    coder.fault("", "", ALWAYS, Fault::Garbage);
     heard += &host.call("list_all_agents", json!({})).to_string();
-    assert!(coder.requests().iter().all(|it| it.contains(TOKEN)), "{:?}", coder.requests());
+    let told = |it: &Request| it.header("coder-session-token") == Some(TOKEN);
+    assert!(coder.requests().iter().all(told), "{:?}", coder.requests());
     let said = host.said();
     assert!(said.contains("cannot be read"), "nothing is logged: {said}");
     assert!(!said.contains(TOKEN) && !heard.contains(TOKEN));
@@ -292,7 +302,7 @@ fn the_token_reaches_coder_and_nobody_else() {
 
 #[test]
 fn a_wrong_token_is_refused_and_a_missing_one_named() {
-    let Some(coder) = coder(Mood::Recent) else { return };
+    let Some(coder) = coder(Generation::Tasks) else { return };
     let named = || Setup::new().bundled().environment("CODER_URL", &coder.origin());
     let mut host = named().environment("CODER_SESSION_TOKEN", "stale").modern();
     check(
@@ -310,7 +320,7 @@ fn a_wrong_token_is_refused_and_a_missing_one_named() {
 
 #[test]
 fn a_name_that_would_lead_elsewhere_is_refused_without_a_request() {
-    let Some((coder, mut host)) = fleet(Mood::Recent) else { return };
+    let Some((coder, mut host)) = fleet(Generation::Tasks) else { return };
     let names = ["../../users/me/keys?x=", "..", "a/b", "a\\b", "a?b", "a#b", "%2e%2e", ""];
     for tool in ["get_agent_details_by_id", "get_agent_execution_logs"] {
         for name in names {
@@ -330,7 +340,7 @@ fn a_name_that_would_lead_elsewhere_is_refused_without_a_request() {
 
 #[test]
 fn a_url_may_stand_as_people_write_it() {
-    let Some(coder) = coder(Mood::Recent) else { return };
+    let Some(coder) = coder(Generation::Tasks) else { return };
     for tail in ["/", "//"] {
         let url = format!("{}{tail}", coder.origin());
         let setup = Setup::new().bundled().environment("CODER_URL", &url);
@@ -342,7 +352,7 @@ fn a_url_may_stand_as_people_write_it() {
 
 #[test]
 fn the_operators_word_counts_before_the_default() {
-    let Some(coder) = coder(Mood::Recent) else { return };
+    let Some(coder) = coder(Generation::Tasks) else { return };
     let host = coder.setup().config("[plugins.coder]\ngrants = {}\n").modern();
     let said = host.said();
     assert!(said.contains("`http` (needs `plugins.coder.grants.http"), "{said}");

@@ -1,8 +1,10 @@
 //! The program under test, a client on its other end, and the fixtures it loads.
 
 pub(crate) mod bench;
+pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod coder;
+mod deployed;
 pub(crate) mod ended;
 pub(crate) mod engine;
 pub(crate) mod http;
