@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A larger answer belongs into a container that downloads it.
-const LARGEST_ANSWER: usize = 64 << 20;
+pub(super) const LARGEST_ANSWER: usize = 256 << 20;
 
 /// What is left of an answer. Dropping it closes the connection, unless all of it was read.
 pub struct Body {

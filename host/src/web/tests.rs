@@ -154,7 +154,7 @@ async fn a_broken_answer_says_what_is_wrong() {
 #[tokio::test]
 async fn an_endless_answer_ends() {
     let mut answer = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
-    answer.resize(answer.len() + (64 << 20) + 1, b'x');
+    answer.resize(answer.len() + LARGEST_ANSWER + 1, b'x');
     let (address, _served) = serve(answer).await;
     let target = target(&format!("http://{address}"), true, Method::Get, &[]);
     let mut body = web().send(&target, &[], Bytes::new(), soon()).await.unwrap().body;
@@ -165,7 +165,7 @@ async fn an_endless_answer_ends() {
             Err(failure) => break failure,
         }
     };
-    assert!(size <= 64 << 20);
+    assert!(size <= LARGEST_ANSWER);
     assert_eq!(error(failure).0, Code::Limit);
     assert!(body.read(1).await.is_err());
 }
