@@ -2,6 +2,7 @@
 
 mod drive;
 mod fake;
+mod prism;
 
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};
