@@ -9,6 +9,7 @@ mod containers;
 mod http;
 mod jobs;
 mod log;
+mod memory;
 mod metrics;
 mod processes;
 mod progress;
@@ -56,6 +57,7 @@ pub use bindings::{
     windlass::plugin::{log::Level, types},
 };
 pub use containers::Container;
+pub use memory::Memory;
 pub use metrics::Counters;
 pub use processes::Process;
 pub use wasi::Wasi;
@@ -69,6 +71,7 @@ pub struct CallState {
     pub doors: Doors,
     pub web: Web,
     pub counters: Counters,
+    pub memory: Memory,
     pub table: ResourceTable,
     /// What the call has used of its allowances.
     pub meter: Meter,
@@ -102,8 +105,8 @@ impl Doors {
 /// Links the capabilities that the grants name, and no other.
 pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasmtime::Result<()> {
     use bindings::windlass::plugin::{
-        changes, clock, containers, http, jobs, log, metrics, processes, progress, random, store,
-        workspaces,
+        changes, clock, containers, http, jobs, log, memory, metrics, processes, progress, random,
+        store, workspaces,
     };
 
     types::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
@@ -113,6 +116,7 @@ pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasm
     progress::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     changes::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     metrics::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+    memory::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     if grants.store {
         store::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     }

@@ -101,6 +101,7 @@ impl Plugin {
             doors: self.doors.clone(),
             web: self.web.clone(),
             counters: self.counters.clone(),
+            memory: self.memory.clone(),
             table: ResourceTable::new(),
             meter: Meter::new(limits),
             observer,

@@ -10,7 +10,7 @@ use super::{
     quarantine::Quarantine,
 };
 use crate::{
-    capability::{self, CallState, Counters, Doors, prompts, resources, tools, work},
+    capability::{self, CallState, Counters, Doors, Memory, prompts, resources, tools, work},
     config::{Grants, Limits},
     policy::Policy,
     secrets::Secrets,
@@ -96,6 +96,7 @@ impl Prepared {
             policy,
             doors: doors.clone(),
             counters: Counters::default(),
+            memory: Memory::default(),
             running: AtomicUsize::default(),
             quarantine: Quarantine::default(),
         })
@@ -119,6 +120,7 @@ impl Plugin {
             policy: self.policy.clone(),
             doors: self.doors.clone(),
             counters: self.counters.clone(),
+            memory: self.memory.clone(),
             web: self.web.clone(),
             running: AtomicUsize::default(),
             quarantine: Quarantine::default(),
@@ -155,6 +157,7 @@ async fn describe(
         doors: Doors::nowhere(),
         web: Web::new(Secrets::default()),
         counters: Counters::default(),
+        memory: Memory::default(),
         table: ResourceTable::new(),
         meter: Meter::new(limits),
         observer: Arc::new(Nobody),

@@ -21,7 +21,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use crate::{
     capability::{
-        CallState, Counters, Doors, Level, prompts, resources, tools, types::Error, work,
+        CallState, Counters, Doors, Level, Memory, prompts, resources, tools, types::Error, work,
     },
     config::Limits,
     inside::Owner,
@@ -50,6 +50,7 @@ pub struct Plugin {
     policy: Policy,
     doors: Doors,
     counters: Counters,
+    memory: Memory,
     web: Web,
     running: AtomicUsize,
     quarantine: quarantine::Quarantine,

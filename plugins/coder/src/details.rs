@@ -4,25 +4,23 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use windlass_sdk::{Call, Hints, Result, Tool};
 
-use crate::{
-    LOOKS,
-    agent::{Agent, Task},
-    api::{Coder, Place},
-};
+use crate::{LOOKS, agent::Agent, ask::Coder, error::About, find::Name};
 
 /// Shows all that is known of one agent.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct GetAgentDetailsById {
     /// Who owns the agent: a name, an id, or `me`.
     user: String,
-    /// The agent's id, or the name of its task.
+    /// The agent's id, or the name of its task or workspace.
     agent_id: String,
+    /// Which Coder, where the configuration names more than one.
+    deployment: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Details {
-    success: bool,
-    data: Agent,
+    pub(crate) success: bool,
+    pub(crate) data: Agent,
 }
 
 impl Tool for GetAgentDetailsById {
@@ -32,8 +30,9 @@ impl Tool for GetAgentDetailsById {
     type Output = Details;
 
     fn run(self, call: &Call) -> Result<Details> {
-        let place = Place::of(&self.user, &self.agent_id)?;
-        let task: Task = Coder::of(call)?.of_agent(&place, "")?;
-        Ok(Details { success: true, data: task.into() })
+        let coder = Coder::of(call, self.deployment.as_deref())?;
+        let name = Name { user: &self.user, id: &self.agent_id };
+        let data = name.agent(&coder).map_err(|trouble| trouble.about(About::Agent))?;
+        Ok(Details { success: true, data })
     }
 }

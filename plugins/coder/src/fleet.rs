@@ -6,13 +6,18 @@ use windlass_sdk::{Call, Hints, Result, Tool, clock};
 
 use crate::{
     LOOKS,
-    agent::{Status, Tasks},
-    api::Coder,
+    agent::{Agent, Status, Wanted},
+    ask::Coder,
+    error::About,
+    roster::Roster,
 };
 
 /// Counts the agents of the fleet by status, and tells how busy and how healthy it is.
 #[derive(Deserialize, JsonSchema)]
-pub(crate) struct GetFleetStatusMetrics {}
+pub(crate) struct GetFleetStatusMetrics {
+    /// Which Coder, where the configuration names more than one.
+    deployment: Option<String>,
+}
 
 #[derive(Debug, Serialize, JsonSchema, PartialEq)]
 pub(crate) struct FleetStatus {
@@ -33,6 +38,17 @@ pub(crate) struct FleetStatus {
     computed_at: String,
 }
 
+/// How many agents have each status.
+#[derive(Clone, Default)]
+struct Counts {
+    running: usize,
+    idle: usize,
+    busy: usize,
+    offline: usize,
+    error: usize,
+    stopped: usize,
+}
+
 impl Tool for GetFleetStatusMetrics {
     const NAME: &'static str = "get_fleet_status_metrics";
     const TITLE: Option<&'static str> = Some("Get the fleet's status");
@@ -40,30 +56,49 @@ impl Tool for GetFleetStatusMetrics {
     type Output = FleetStatus;
 
     fn run(self, call: &Call) -> Result<FleetStatus> {
-        let tasks: Tasks = Coder::of(call)?.list("")?;
-        let statuses: Vec<_> = tasks.agents().iter().map(|agent| agent.status).collect();
-        Ok(measure(&statuses, clock::now()))
+        let coder = Coder::of(call, self.deployment.as_deref())?;
+        let wanted = Wanted::default();
+        let add = |counts: &mut Counts, agent: Agent| counts.add(agent.status);
+        let counts = coder.offered(|offer| {
+            let roster = Roster { coder: &coder, offer, wanted: &wanted, add };
+            roster.add_up(Counts::default())
+        });
+        let counts = counts.map_err(|trouble| trouble.about(About::Part))?;
+        Ok(counts.measured(clock::now()))
     }
 }
 
-fn measure(statuses: &[Status], now: u64) -> FleetStatus {
-    let count = |wanted: Status| statuses.iter().filter(|status| **status == wanted).count();
-    let (total, busy) = (statuses.len(), count(Status::Busy));
-    let (offline, error) = (count(Status::Offline), count(Status::Error));
-    let unhealthy = offline + error;
-    FleetStatus {
-        total_agents: total,
-        agents_running: count(Status::Running),
-        agents_idle: count(Status::Idle),
-        agents_busy: busy,
-        agents_offline: offline,
-        agents_error: error,
-        agents_stopped: count(Status::Stopped),
-        total_active_tasks: busy,
-        fleet_utilization: share(busy, total).unwrap_or(0.0),
-        unhealthy_agents: unhealthy,
-        healthy_percentage: share(total - unhealthy, total).unwrap_or(1.0),
-        computed_at: clock::iso(now),
+impl Counts {
+    fn add(&mut self, status: Status) {
+        let count = match status {
+            Status::Running => &mut self.running,
+            Status::Idle => &mut self.idle,
+            Status::Busy => &mut self.busy,
+            Status::Offline => &mut self.offline,
+            Status::Error => &mut self.error,
+            Status::Stopped => &mut self.stopped,
+        };
+        *count += 1;
+    }
+
+    fn measured(self, now: u64) -> FleetStatus {
+        let Self { running, idle, busy, offline, error, stopped } = self;
+        let total = running + idle + busy + offline + error + stopped;
+        let unhealthy = offline + error;
+        FleetStatus {
+            total_agents: total,
+            agents_running: running,
+            agents_idle: idle,
+            agents_busy: busy,
+            agents_offline: offline,
+            agents_error: error,
+            agents_stopped: stopped,
+            total_active_tasks: busy,
+            fleet_utilization: share(busy, total).unwrap_or(0.0),
+            unhealthy_agents: unhealthy,
+            healthy_percentage: share(total - unhealthy, total).unwrap_or(1.0),
+            computed_at: clock::iso(now),
+        }
     }
 }
 
@@ -80,7 +115,11 @@ mod tests {
     #[test]
     fn a_fleet_is_counted() {
         use Status::{Busy, Error, Idle, Offline, Running, Stopped};
-        let fleet = measure(&[Busy, Busy, Idle, Running, Stopped, Error, Offline, Busy], 0);
+        let mut counts = Counts::default();
+        for status in [Busy, Busy, Idle, Running, Stopped, Error, Offline, Busy] {
+            counts.add(status);
+        }
+        let fleet = counts.measured(0);
         let expected = FleetStatus {
             total_agents: 8,
             agents_running: 1,
@@ -100,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_fleet_of_none_is_idle_and_healthy() {
-        let fleet = measure(&[], 0);
+        let fleet = Counts::default().measured(0);
         assert!(fleet.fleet_utilization == 0.0 && fleet.healthy_percentage == 1.0, "{fleet:?}");
     }
 }

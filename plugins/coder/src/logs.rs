@@ -2,75 +2,48 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use windlass_sdk::{Call, Hints, Result, Tool};
 
 use crate::{
     LOOKS,
-    api::{Coder, Place},
+    ask::Coder,
+    entry::{Choice, Level, LogEntry, ms_of},
+    error::{self, About, Trouble},
+    find::{Name, Place},
+    message,
+    workspace::Workspace,
 };
 
-/// Shows what an agent was told and what it said, oldest first.
+/// How many entries one answer has where nobody says.
+const USUAL: usize = 200;
+
+/// Shows what an agent was told and what it said, oldest first: the newest entries, and with `before` those that came before them.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct GetAgentExecutionLogs {
     /// Who owns the agent: a name, an id, or `me`.
     user: String,
-    /// The agent's id, or the name of its task.
+    /// The agent's id, or the name of its task or workspace.
     agent_id: String,
     /// Only entries of this level: debug, info, warning, error or critical.
     level: Option<String>,
-    /// Only so many of the newest entries.
-    #[schemars(range(min = 1))]
+    /// At most so many of the newest entries, 200 where nothing is said.
+    #[schemars(range(min = 1, max = 5000))]
     limit: Option<usize>,
+    /// Only entries from this time on, such as `2026-05-01T08:00:00Z`.
+    since: Option<String>,
+    /// Only entries before this one: `next_before` of the answer that came before.
+    before: Option<i64>,
+    /// Which Coder, where the configuration names more than one.
+    deployment: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Logs {
     success: bool,
     data: Vec<LogEntry>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct LogEntry {
+    /// What to give as `before` for the entries before these. Absent: there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<String>,
-    level: Level,
-    message: String,
-    agent_id: String,
-    task_id: String,
-    /// `type` is `input` for what the agent was told, and `output` for what it said.
-    metadata: Map<String, Value>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    Debug,
-    Info,
-    Warning,
-    Error,
-    Critical,
-}
-
-/// What Coder answers.
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    logs: Vec<Entry>,
-}
-
-/// An entry, as Coder tells it. Each generation leaves out other parts.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Entry {
-    id: Value,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    content: Option<String>,
-    message: Option<String>,
-    time: Option<String>,
-    timestamp: Option<String>,
-    level: Option<String>,
+    next_before: Option<i64>,
 }
 
 impl Tool for GetAgentExecutionLogs {
@@ -80,83 +53,59 @@ impl Tool for GetAgentExecutionLogs {
     type Output = Logs;
 
     fn run(self, call: &Call) -> Result<Logs> {
-        let place = Place::of(&self.user, &self.agent_id)?;
-        let answer: Answer = Coder::of(call)?.of_agent(&place, "/logs")?;
-        Ok(Logs { success: true, data: self.choose(answer.logs) })
+        let coder = Coder::of(call, self.deployment.as_deref())?;
+        let choice = self.choice()?;
+        let name = Name { user: &self.user, id: &self.agent_id };
+        let chosen = name.first(&coder, |place| read(&coder, place, &choice));
+        let chosen = chosen.map_err(|trouble| trouble.about(About::Agent))?;
+        let next_before = chosen.next_before();
+        Ok(Logs { success: true, data: chosen.shown(&self.agent_id), next_before })
     }
 }
 
 impl GetAgentExecutionLogs {
-    fn choose(&self, entries: Vec<Entry>) -> Vec<LogEntry> {
-        let wanted = self.level.as_deref().map(Level::named);
-        let entries = entries.into_iter().map(|entry| entry.of(&self.agent_id));
-        let mut chosen: Vec<_> =
-            entries.filter(|it| wanted.is_none_or(|level| level == it.level)).collect();
-        if let Some(limit) = self.limit {
-            chosen.drain(..chosen.len().saturating_sub(limit));
-        }
-        chosen
+    fn choice(&self) -> Result<Choice> {
+        let since = self.since.as_deref().map(|text| {
+            let message = format!("`{text}` is no time such as `2026-05-01T08:00:00Z`");
+            ms_of(text).ok_or_else(|| error::of_field("since", message))
+        });
+        let mut choice = Choice::new(self.limit.unwrap_or(USUAL));
+        choice.level = self.level.as_deref().map(Level::named);
+        choice.since = since.transpose()?;
+        choice.before = self.before;
+        Ok(choice)
     }
 }
 
-impl Entry {
-    fn of(self, agent: &str) -> LogEntry {
-        let metadata = [("id", self.id), ("type", self.kind.into())];
-        let told = metadata.into_iter().filter(|(_, value)| !value.is_null());
-        LogEntry {
-            timestamp: self.time.or(self.timestamp),
-            level: self.level.as_deref().map_or(Level::Info, Level::named),
-            message: self.content.or(self.message).unwrap_or_default(),
-            agent_id: agent.to_owned(),
-            task_id: agent.to_owned(),
-            metadata: told.map(|(name, value)| (name.to_owned(), value)).collect(),
-        }
+/// What was said in one place, as far as it is wanted.
+pub(crate) fn read(coder: &Coder, place: &Place, choice: &Choice) -> Result<Choice, Trouble> {
+    match place {
+        Place::Task(path) => list(coder, &format!("{path}/logs"), "logs", choice),
+        Place::Chat(path, _) => message::read(coder, path, choice.clone()),
+        Place::Workspace(workspace) => of_workspace(coder, workspace, choice),
     }
 }
 
-impl Level {
-    /// A level that is unknown counts as information, which is all that Coder's tasks have.
-    fn named(name: &str) -> Self {
-        match name.to_ascii_lowercase().as_str() {
-            "debug" => Self::Debug,
-            "warning" | "warn" => Self::Warning,
-            "error" => Self::Error,
-            "critical" | "fatal" => Self::Critical,
-            _ => Self::Info,
-        }
-    }
+/// What its programs print. Before they run, and where they never did, what came of building it.
+fn of_workspace(coder: &Coder, workspace: &Workspace, choice: &Choice) -> Result<Choice, Trouble> {
+    let build = format!("/api/v2/workspacebuilds/{}/logs", workspace.latest_build.id);
+    let Some(connection) = workspace.connection() else {
+        return list(coder, &build, "logs", choice);
+    };
+    let before = choice.before.map(|before| format!("?before={before}")).unwrap_or_default();
+    let path = format!("/api/v2/workspaceagents/{}/logs{before}", connection.id);
+    list(coder, &path, "logs", choice)
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[track_caller]
-    fn check(level: Option<&str>, limit: Option<usize>, expected: &str) {
-        let level = level.map(str::to_owned);
-        let tool = GetAgentExecutionLogs { user: "me".into(), agent_id: "1".into(), level, limit };
-        let entries = json!([
-            {"id": 0, "type": "input", "content": "go", "time": "t0"},
-            {"id": 1, "type": "output", "content": "went", "time": "t1"},
-            {"message": "slow", "timestamp": "t2", "level": "WARN"},
-            {"content": "broke", "level": "fatal"},
-        ]);
-        let chosen = tool.choose(serde_json::from_value(entries).unwrap());
-        let messages: Vec<_> = chosen.iter().map(|entry| entry.message.as_str()).collect();
-        assert_eq!(messages.join(" "), expected);
-    }
-
-    #[test]
-    fn the_newest_entries_of_a_level_are_chosen() {
-        check(None, None, "go went slow broke");
-        check(None, Some(2), "slow broke");
-        check(None, Some(9), "go went slow broke");
-        check(Some("info"), None, "go went");
-        check(Some("information"), Some(1), "went");
-        check(Some("Warning"), None, "slow");
-        check(Some("critical"), None, "broke");
-        check(Some("debug"), None, "");
-    }
+fn list(
+    coder: &Coder,
+    path: &str,
+    field: &'static str,
+    choice: &Choice,
+) -> Result<Choice, Trouble> {
+    coder.read(path, |body| {
+        let mut choice = choice.clone();
+        body.each(field, &mut |entry| choice.take(entry))?;
+        Ok(choice)
+    })
 }

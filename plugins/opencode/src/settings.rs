@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use windlass_sdk::{Call, Error};
+use windlass_sdk::{Call, Error, settings::Number};
 
 /// What can be set.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -80,14 +80,6 @@ pub(crate) enum Permission {
     Ask,
 }
 
-/// A number, or the text of a variable that is one.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Number {
-    Number(f64),
-    Text(String),
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -125,17 +117,17 @@ impl Settings {
 
     /// How long opencode may take to start.
     pub(crate) fn start_ms(&self) -> Result<u64, Error> {
-        self.server_start_timeout.ms("server_start_timeout", "MCP_OPENCODE_SERVER_START_TIMEOUT")
+        ms(&self.server_start_timeout, "server_start_timeout", "MCP_OPENCODE_SERVER_START_TIMEOUT")
     }
 
     /// How long a run may show no sign of life.
     pub(crate) fn silence_ms(&self) -> Result<u64, Error> {
-        self.request_timeout.ms("request_timeout", "MCP_OPENCODE_REQUEST_TIMEOUT")
+        ms(&self.request_timeout, "request_timeout", "MCP_OPENCODE_REQUEST_TIMEOUT")
     }
 
     /// The pause between two looks.
     pub(crate) fn pause_ms(&self) -> Result<u32, Error> {
-        let ms = self.poll_interval.ms("poll_interval", "MCP_WORKER_POLL_INTERVAL")?;
+        let ms = ms(&self.poll_interval, "poll_interval", "MCP_WORKER_POLL_INTERVAL")?;
         Ok(u32::try_from(ms).unwrap_or(u32::MAX))
     }
 
@@ -145,31 +137,13 @@ impl Settings {
     }
 }
 
-impl Number {
-    /// So many seconds in milliseconds.
-    fn ms(&self, key: &str, variable: &str) -> Result<u64, Error> {
-        let number = match self {
-            Self::Number(number) => Some(*number),
-            Self::Text(text) => text.trim().parse().ok(),
-        };
-        let seconds = number.filter(|number| *number > 0.0 && *number < 1e9);
-        let whole = seconds.map(|seconds| (seconds * 1000.0).ceil());
-        // In range, as it was looked at.
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is positive and small"
-        )]
-        whole.map(|ms| ms as u64).ok_or_else(|| {
-            let text = match self {
-                Self::Number(number) => number.to_string(),
-                Self::Text(text) => text.clone(),
-            };
-            Error::invalid(format!(
-                "`plugins.opencode.config.{key}` ({variable}): `{text}` is no number of seconds"
-            ))
-        })
-    }
+fn ms(seconds: &Number, key: &str, variable: &str) -> Result<u64, Error> {
+    seconds.as_ms().ok_or_else(|| {
+        Error::invalid(format!(
+            "`plugins.opencode.config.{key}` ({variable}): `{}` is no number of seconds",
+            seconds.text()
+        ))
+    })
 }
 
 #[cfg(test)]

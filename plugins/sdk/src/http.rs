@@ -1,5 +1,7 @@
 //! Requests to the hosts that the grants name.
 
+use std::io::{self, BufRead, Cursor, Read};
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, types::Value};
@@ -23,6 +25,11 @@ impl Request {
     /// Asks for what is there.
     pub fn get(url: impl Into<String>) -> Self {
         Self::new(Method::Get, url)
+    }
+
+    /// A request that gives something.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new(Method::Post, url)
     }
 
     /// Adds a header.
@@ -74,8 +81,42 @@ impl Response {
         Ok(bytes)
     }
 
+    /// The answer's body, as it comes in.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { body: &self.body, chunk: Cursor::default() }
+    }
+
     /// All of the answer's body, as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         Ok(serde_json::from_slice(&self.bytes()?)?)
+    }
+}
+
+/// Reads a body without holding more of it than one chunk. An [`Error`] of the host is inside those that it gives.
+pub struct Reader<'a> {
+    body: &'a Body,
+    chunk: Cursor<Vec<u8>>,
+}
+
+impl BufRead for Reader<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.chunk.fill_buf()?.is_empty()
+            && let Some(chunk) = self.body.read(CHUNK).map_err(io::Error::other)?
+        {
+            self.chunk = Cursor::new(chunk);
+        }
+        self.chunk.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.chunk.consume(count);
+    }
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(into)?;
+        self.consume(count);
+        Ok(count)
     }
 }

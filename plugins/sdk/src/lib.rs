@@ -43,6 +43,7 @@ pub mod processes;
 pub mod prompt;
 pub mod resource;
 pub mod schema;
+pub mod settings;
 pub mod store;
 pub mod tool;
 mod plugin;
@@ -64,7 +65,7 @@ pub mod bindings {
 
 pub use bindings::{
     exports::windlass::plugin::tools::Hints,
-    windlass::plugin::{changes, log, metrics, progress, random, types},
+    windlass::plugin::{changes, log, memory, metrics, progress, random, types},
 };
 pub use call::{Call, Form, Questions, Stop};
 pub use content::Content;

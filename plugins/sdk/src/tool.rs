@@ -51,11 +51,14 @@ impl<T: Serialize + JsonSchema> Output for T {
     }
 
     fn into_done(self) -> Result<Done, Error> {
-        let value = serde_json::to_value(self)?;
-        Ok(match value {
-            Value::Object(_) => Done { content: Vec::new(), structured: Some(value.to_string()) },
-            Value::String(text) => Done { content: vec![Content::Text(text)], structured: None },
-            other => Done { content: vec![Content::Text(other.to_string())], structured: None },
+        let written = serde_json::to_string(&self)?;
+        Ok(match written.as_bytes().first() {
+            Some(b'{') => Done { content: Vec::new(), structured: Some(written) },
+            Some(b'"') => {
+                let text = serde_json::from_str(&written)?;
+                Done { content: vec![Content::Text(text)], structured: None }
+            }
+            _ => Done { content: vec![Content::Text(written)], structured: None },
         })
     }
 }

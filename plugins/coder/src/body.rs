@@ -1,0 +1,137 @@
+//! Answers as they come in: small ones are read whole, long ones piece by piece.
+
+use std::{
+    fmt,
+    io::{self, Chain, Cursor, Read as _},
+    marker::PhantomData,
+};
+
+use serde::{
+    Deserialize,
+    de::{
+        DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    },
+};
+use windlass_sdk::http::{Reader, Response};
+
+/// What is longer is never held as a whole.
+const WHOLE: u64 = 1 << 20;
+
+/// The body of an answer.
+pub(crate) enum Body<'a> {
+    Whole(Vec<u8>),
+    Long(Chain<Cursor<Vec<u8>>, Reader<'a>>),
+}
+
+impl<'a> Body<'a> {
+    pub(crate) fn of(answer: &'a Response) -> io::Result<Self> {
+        let mut begin = Vec::new();
+        let mut reader = answer.reader();
+        reader.by_ref().take(WHOLE).read_to_end(&mut begin)?;
+        let is_whole = begin.len() as u64 != WHOLE;
+        Ok(if is_whole { Self::Whole(begin) } else { Self::Long(Cursor::new(begin).chain(reader)) })
+    }
+
+    pub(crate) fn parse<T: DeserializeOwned>(self) -> serde_json::Result<T> {
+        match self {
+            Self::Whole(bytes) => serde_json::from_slice(&bytes),
+            Self::Long(reader) => serde_json::from_reader(reader),
+        }
+    }
+
+    /// Gives each element of a list, which stands alone or as a field of an object.
+    pub(crate) fn each<T: DeserializeOwned>(
+        self,
+        field: &'static str,
+        take: &mut dyn FnMut(T),
+    ) -> serde_json::Result<()> {
+        let elements = Elements { field, take, kind: PhantomData };
+        match self {
+            Self::Whole(bytes) => {
+                let mut from = serde_json::Deserializer::from_slice(&bytes);
+                elements.deserialize(&mut from)?;
+                from.end()
+            }
+            Self::Long(reader) => {
+                let mut from = serde_json::Deserializer::from_reader(reader);
+                elements.deserialize(&mut from)?;
+                from.end()
+            }
+        }
+    }
+}
+
+struct Elements<'a, T> {
+    field: &'static str,
+    take: &'a mut dyn FnMut(T),
+    kind: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Elements<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a list, or an object with the list `{}`", self.field)
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(element) = elements.next_element()? {
+            (self.take)(element);
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let mut found = false;
+        while let Some(field) = fields.next_key::<String>()? {
+            if field == self.field {
+                found = true;
+                let kind = PhantomData;
+                fields.next_value_seed(Elements {
+                    field: self.field,
+                    take: &mut *self.take,
+                    kind,
+                })?;
+            } else {
+                fields.next_value::<IgnoredAny>()?;
+            }
+        }
+        if found { Ok(()) } else { Err(A::Error::missing_field(self.field)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&[u32]>) {
+        let mut found = Vec::new();
+        let read = Body::Whole(text.into()).each("all", &mut |number: u32| found.push(number));
+        assert_eq!(read.is_ok().then_some(found.as_slice()), expected, "{text}");
+    }
+
+    #[test]
+    fn elements_come_from_a_list_wherever_it_stands() {
+        check("[1, 2]", Some(&[1, 2]));
+        check(r#"{"count": 2, "all": [1, 2], "more": [3]}"#, Some(&[1, 2]));
+        check(r#"{"all": null}"#, Some(&[]));
+        check("null", Some(&[]));
+        check(r#"{"message": "no"}"#, None);
+        check("[1, 2", None);
+        check("[1] 2", None);
+        check("<html>", None);
+    }
+}
