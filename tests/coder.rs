@@ -3,6 +3,10 @@
 mod asking;
 mod drive;
 mod fake;
+mod asking;
+mod drive;
+mod fake;
+mod prism;
 mod running;
 mod scale;
 

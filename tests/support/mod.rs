@@ -12,6 +12,7 @@ pub(crate) mod inside;
 pub(crate) mod served;
 pub(crate) mod githttp;
 pub(crate) mod llm;
+pub(crate) mod prism;
 pub(crate) mod real;
 pub(crate) mod site;
 pub(crate) mod small_disk;

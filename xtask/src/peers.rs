@@ -7,10 +7,13 @@ mod conformance;
 mod fuzzer;
 mod inspector;
 mod node;
+mod prism;
 
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
+
+pub(crate) use prism::Prism;
 
 use crate::{
     host, plugins,

@@ -1,13 +1,15 @@
 //! `cargo xtask test`: everything that must hold, in one go.
 
-use std::{path::Path, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use anyhow::Result;
 
 use crate::{
     command,
     engine::Engines,
-    host, opencode, peers, plugins,
+    host, opencode, peers,
+    peers::Prism,
+    plugins,
     report::{Counts, Outcome, Report, tail},
     tree,
 };
@@ -35,17 +37,8 @@ pub(crate) fn test(filter: Option<&str>) -> Result<ExitCode> {
             let engines = engines.insert(Engines::start()?);
             Ok(Outcome::passed(engines.note()))
         });
-        let mut no_opencode = None;
-        if filter.is_none_or(may_want_opencode) {
-            report.step("opencode", || match opencode::build_for_tests() {
-                Ok(archive) => Ok(Outcome::passed(archive.display().to_string())),
-                Err(error) => {
-                    no_opencode = Some(error.to_string());
-                    Err(error)
-                }
-            });
-        }
-        report.step("tests", || tests(&windlass, engines.as_ref(), no_opencode, filter));
+        let found = find(&mut report, filter);
+        report.step("tests", || tests(&windlass, engines.as_ref(), &found, filter));
         drop(engines);
         peers::run(&mut report, &windlass, filter);
     }
@@ -64,15 +57,45 @@ fn cargo(name: &str, arguments: &[&str]) -> Result<Outcome> {
     Ok(Outcome::failed(format!("see `{}`", log.display())))
 }
 
-/// Whether a test may have this in its name that wants the real opencode.
-fn may_want_opencode(filter: &str) -> bool {
-    filter.contains("opencode") || "opencode".contains(filter)
+/// Gets what some tests want, and gives the environment that tells them of it, or why it is not there.
+fn find(report: &mut Report, filter: Option<&str>) -> Vec<(&'static str, OsString)> {
+    let wanted = |module: &str| filter.is_none_or(|filter| may_want(module, filter));
+    let mut told = Vec::new();
+    if wanted("opencode") {
+        report.step("opencode", || match opencode::build_for_tests() {
+            Ok(archive) => Ok(Outcome::passed(archive.display().to_string())),
+            Err(error) => {
+                told.push(("WINDLASS_TEST_NO_OPENCODE", error.to_string().into()));
+                Err(error)
+            }
+        });
+    }
+    if wanted("coder::prism") {
+        report.step("prism", || match Prism::installed() {
+            Ok(prism) => {
+                let note = prism.script.display().to_string();
+                told.push(("WINDLASS_TEST_NODE", prism.node.into()));
+                told.push(("WINDLASS_TEST_PRISM", prism.script.into()));
+                Ok(Outcome::passed(note))
+            }
+            Err(error) => {
+                told.push(("WINDLASS_TEST_NO_PRISM", error.to_string().into()));
+                Err(error)
+            }
+        });
+    }
+    told
+}
+
+/// Whether a test of this module may have this in its name.
+fn may_want(module: &str, filter: &str) -> bool {
+    filter.contains(module) || module.contains(filter)
 }
 
 fn tests(
     windlass: &Path,
     engines: Option<&Engines>,
-    no_opencode: Option<String>,
+    found: &[(&str, OsString)],
     filter: Option<&str>,
 ) -> Result<Outcome> {
     let mut cargo = command::cargo();
@@ -84,9 +107,7 @@ fn tests(
     if let Some(engines) = engines {
         engines.tell(&mut cargo);
     }
-    if let Some(reason) = no_opencode {
-        cargo.env("WINDLASS_TEST_NO_OPENCODE", reason);
-    }
+    cargo.envs(found.iter().map(|(name, value)| (name, value)));
     let log = tree::made("logs")?.join("tests.log");
     let cargo = host::with_bundle(&mut cargo, host::DEBUG)?;
     let (succeeded, output) = command::logged(cargo, &log)?;

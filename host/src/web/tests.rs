@@ -8,7 +8,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::*;
+use super::{body::LARGEST_ANSWER, *};
 use crate::{
     config::{Grants, HttpGrant},
     policy::Policy,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// As many times as it is asked.
 pub(crate) const ALWAYS: usize = usize::MAX;
 
@@ -9,6 +11,8 @@ pub(crate) const ALWAYS: usize = usize::MAX;
 pub(crate) enum Fault {
     /// Refused with this status, and `Retry-After` where there is one. Nothing is done.
     Status(u16, Option<&'static str>),
+    /// Answered so. Nothing is done.
+    Answer(u16, Value),
     /// It is done, and answered this much later.
     Delay(Duration),
     /// It is done, and the connection ends in the middle of the answer.

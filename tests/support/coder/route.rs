@@ -88,7 +88,7 @@ fn users(world: &mut World, request: &Request, rest: &[&str], query: &Query) -> 
 
 fn shown(it: &User) -> Value {
     json!({
-        "id": it.id, "username": it.name, "name": it.whole_name, "avatar_url": "",
+        "id": it.id, "username": it.name, "name": it.whole_name,
         "email": format!("{}@example.com", it.name), "created_at": moment(0),
         "updated_at": moment(0), "last_seen_at": moment(0), "status": "active",
         "login_type": "password", "organization_ids": [ORGANIZATIONS[0].id], "roles": [],

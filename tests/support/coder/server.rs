@@ -116,6 +116,7 @@ fn reply(mut stream: &TcpStream, shared: &Shared, request: &Request, fault: Opti
                 None => answer,
             }
         }
+        Some(Fault::Answer(status, body)) => Answer::json(*status, body),
         Some(Fault::Garbage) => {
             let page = "<!DOCTYPE html><html><body>Sign in to go on</body></html>";
             Answer::text(200, "text/html", page.to_owned())

@@ -120,7 +120,7 @@ fn shown_version(template: &Template, it: &Version) -> Value {
         "id": it.id, "template_id": template.id, "organization_id": template.organization.id,
         "created_at": moment(0), "updated_at": moment(0), "name": it.name, "message": "",
         "job": job, "readme": "", "archived": false, "has_external_agent": false,
-        "created_by": {"id": ANN.id, "username": ANN.name, "name": ANN.whole_name, "avatar_url": ""},
+        "created_by": {"id": ANN.id, "username": ANN.name, "name": ANN.whole_name},
     })
 }
 

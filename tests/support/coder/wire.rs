@@ -28,7 +28,7 @@ impl Request {
     }
 
     /// None: whoever asks has gone, or speaks something else.
-    pub(super) fn read(from: &mut impl BufRead) -> Option<Self> {
+    pub(crate) fn read(from: &mut impl BufRead) -> Option<Self> {
         let line = line(from)?;
         let mut words = line.split(' ');
         let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());

