@@ -3,6 +3,7 @@
 mod drive;
 mod fake;
 mod prism;
+mod tools;
 
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};
