@@ -264,6 +264,26 @@ fn a_secret_reaches_the_program_and_nobody_else() {
     assert_eq!(holding(&bench.state(), SECRET), [""; 0]);
 }
 
+#[test]
+fn a_container_gets_what_the_file_of_a_secret_holds_when_it_is_made() {
+    let granted = "workspaces = 'own'\n[plugins.one.grants.containers]\nsecrets = ['token']";
+    let Some(engine) = docker() else { return };
+    let setup = Setup::new().environment("DOCKER_HOST", engine.address());
+    let file = setup.path("token");
+    fs::write(&file, "the-first-of-them").unwrap();
+    let reference = format!("file:{}", file.display());
+    let setup = setup.config(&configuration(granted, OWN).replace("${TOKEN}", &reference));
+    let mut bench = Bench::of(engine, setup);
+    let spec = json!({"image": IMAGE, "secret": "token"});
+    for (value, length) in [("the-first-of-them", 17), ("the-next-one", 12)] {
+        fs::write(&file, value).unwrap();
+        let id = told(&mut bench, "room_do", "make", spec.clone());
+        let run = json!({"name": id, "script": "echo ${#TOKEN}"});
+        assert_eq!(told(&mut bench, "room_do", "run", run), format!("{length}\n"));
+        assert_eq!(holding(&bench.state(), value), [""; 0]);
+    }
+}
+
 /// The files below a folder that hold this.
 fn holding(folder: &Path, wanted: &str) -> Vec<String> {
     let mut found = Vec::new();

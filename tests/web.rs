@@ -1,12 +1,13 @@
 //! Where plugins may send requests to, and what becomes of the secrets they send along.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::support::{
     Host, Setup,
     site::{Site, ok, redirect},
+    until,
 };
 
 /// A value that nobody would write by chance.
@@ -180,6 +181,110 @@ fn a_secret_arrives_and_is_seen_by_nobody_on_the_way() {
     for secret in [SECRET, "hunter2", "filed-under-s"] {
         assert!(!said.contains(secret), "stderr holds a secret");
     }
+}
+
+/// A host whose plugin may send the secret `filed`, which lies in a file, and the path of that.
+fn filing(site: &Site, value: &str) -> (Host, PathBuf) {
+    let setup = Setup::new().plugins(&["greedy"]);
+    let setup =
+        setup.environment("WINDLASS_LOG", "trace,reqwest::connect=trace,hyper::proto=trace");
+    let file = setup.path("secret");
+    fs::write(&file, value).unwrap();
+    let config = format!(
+        "[plugins.greedy.grants]\nstore = true\nhttp = [{{ to = \"{}\", private = true, secrets = [\"filed\"] }}]\n\
+         [plugins.greedy.secrets]\nfiled = \"file:{}\"",
+        site.origin(),
+        file.display()
+    );
+    let mut host = setup.config(&config).modern();
+    // From here on the file can be another one: it was read.
+    assert!(host.tools().iter().any(|name| name == "fetch"));
+    (host, file)
+}
+
+/// What the next request carries.
+#[track_caller]
+fn carried(host: &mut Host, site: &Site) -> String {
+    let result = host.call("fetch", json!({"url": site.origin(), "secret": "filed"}));
+    assert_eq!(result["structuredContent"]["status"], 200, "{result}");
+    let sent = site.requests().pop().unwrap();
+    let carried = sent.lines().find_map(|line| line.strip_prefix("authorization: "));
+    carried.unwrap_or_else(|| panic!("no secret in {sent}")).to_owned()
+}
+
+#[test]
+fn a_request_carries_what_the_file_holds_at_that_moment() {
+    let site = Site::answering(ok);
+    let (mut host, file) = filing(&site, "the-first-of-them\n");
+    assert_eq!(carried(&mut host, &site), "the-first-of-them");
+    let beside = file.with_extension("next");
+    fs::write(&beside, "the-next-one\n").unwrap();
+    fs::rename(&beside, &file).unwrap();
+    assert_eq!(carried(&mut host, &site), "the-next-one");
+    // In its place and of the same length, sooner than the clock of files ticks.
+    for value in ["the-best-one", "the-last-one"] {
+        fs::write(&file, value).unwrap();
+        assert_eq!(carried(&mut host, &site), value);
+    }
+    let said = host.said();
+    assert!(said.contains("plugins.greedy.secrets.filed"), "no word of the change: {said}");
+    for secret in ["the-first-of-them", "the-next-one", "the-best-one", "the-last-one"] {
+        assert!(!said.contains(secret), "stderr holds a secret");
+    }
+}
+
+#[test]
+fn a_value_that_was_replaced_stays_masked() {
+    let site = Site::answering(|request| match request.starts_with("GET /gossip ") {
+        true => ok("the-first-of-them and the-next-one and the-last-one"),
+        false => ok(""),
+    });
+    let gossip = format!("{}/gossip", site.origin());
+    let (mut host, file) = filing(&site, "the-first-of-them");
+    for value in ["the-next-one", "the-last-one"] {
+        fs::write(&file, value).unwrap();
+        // It is known from the moment that a request goes out, whatever that carries.
+        host.call("fetch", json!({"url": site.origin()}));
+    }
+    let seen = host.call("fetch", json!({"url": gossip}));
+    assert_eq!(seen["structuredContent"]["body"], "*** and *** and ***");
+    let config = host.setup.path("windlass.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}\n[plugins.greedy]\nprefix = \"my_\"\n")).unwrap();
+    until("the plugin is loaded again", || host.tools().iter().any(|name| name == "my_fetch"));
+    let seen = host.call("my_fetch", json!({"url": gossip}));
+    assert_eq!(seen["structuredContent"]["body"], "*** and *** and ***");
+}
+
+#[test]
+fn a_secret_stays_as_it_was_while_its_file_is_not_to_be_read() {
+    let site = Site::answering(ok);
+    let (mut host, file) = filing(&site, "the-first-of-them");
+    let broken: [&dyn Fn(); 4] = [
+        &|| fs::remove_file(&file).unwrap(),
+        &|| fs::write(&file, " \n").unwrap(),
+        &|| fs::write(&file, b"\xff\xfe").unwrap(),
+        &|| {
+            fs::remove_file(&file).unwrap();
+            fs::create_dir(&file).unwrap();
+        },
+    ];
+    for breaking in broken {
+        breaking();
+        for _ in 0..2 {
+            assert_eq!(carried(&mut host, &site), "the-first-of-them");
+        }
+    }
+    fs::remove_dir(&file).unwrap();
+    fs::write(&file, "the-next-one").unwrap();
+    assert_eq!(carried(&mut host, &site), "the-next-one");
+    fs::remove_file(&file).unwrap();
+    assert_eq!(carried(&mut host, &site), "the-next-one");
+    let said = host.said();
+    let told = said.lines().filter(|line| line.contains("plugins.greedy.secrets.filed"));
+    let levels = told.map(|line| ["WARN", "INFO"].into_iter().find(|level| line.contains(level)));
+    assert_eq!(levels.collect::<Vec<_>>(), [Some("WARN"), Some("INFO"), Some("WARN")], "{said}");
+    assert!(!said.contains("the-first") && !said.contains("the-next"), "stderr holds a secret");
 }
 
 #[test]

@@ -6,12 +6,15 @@
 //!
 //! `cargo xtask bench jobs`: what jobs and runs of opencode cost, beside opencode driven directly; `bench/jobs.rs` says more.
 //!
+//! `cargo xtask bench fleet`: what a fleet of agents costs, beside the same question asked of Coder; `bench/fleet.rs` says more.
+//!
 //! `bench/figures.rs` says what each figure is, `bench/flood.rs` what a flood does, `bench/table.rs` what it must be.
 
 mod desk;
 mod containers;
 mod sessions;
 mod jobs;
+mod fleet;
 mod figures;
 mod flood;
 mod line;
@@ -41,6 +44,7 @@ pub(crate) enum Suite {
     Containers,
     Sessions,
     Jobs,
+    Fleet,
 }
 
 pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
@@ -49,6 +53,7 @@ pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
         Suite::Containers => containers::bench(runs.max(LEAST_RUNS)),
         Suite::Sessions => sessions::bench(runs.max(LEAST_RUNS)),
         Suite::Jobs => jobs::bench(runs.max(LEAST_RUNS)),
+        Suite::Fleet => fleet::bench(runs.max(LEAST_RUNS)),
     }
 }
 

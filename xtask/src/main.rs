@@ -74,7 +74,7 @@ enum Command {
     #[command(hide = true)]
     Keep { engine: engine::Kind },
     /// Measures the release build beside a native server, or what it does with containers beside the bare engine,
-    /// with repositories beside git, and with jobs beside opencode.
+    /// with repositories beside git, with jobs beside opencode, and with a fleet beside Coder.
     Bench {
         #[arg(value_enum, default_value_t = bench::Suite::Calls)]
         suite: bench::Suite,

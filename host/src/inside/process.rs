@@ -19,7 +19,7 @@ use super::{
     output::Chunk,
     spool::{Printed, Refused, Spool},
 };
-use crate::{capability::types::Value, policy::NewProcess, secrets::Secrets};
+use crate::{capability::types::Value, policy::NewProcess, secrets::Values};
 
 /// Between SIGTERM and SIGKILL.
 const GRACE_MS: u64 = 5_000;
@@ -176,7 +176,7 @@ impl Wanted {
     }
 
     /// The order for it, with the values of secrets. Fails with the name of one that is not there.
-    pub(super) fn order(&self, origin: &Origin, secrets: &Secrets) -> Result<Start, String> {
+    pub(super) fn order(&self, origin: &Origin, secrets: &Values) -> Result<Start, String> {
         let variable = |(name, value): &(String, Variable)| {
             let value = match value {
                 Variable::Plain(value) => value.clone(),

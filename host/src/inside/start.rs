@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{Result, invalid, limit, unavailable},
     policy::{Approved, NewProcess},
-    secrets::Secrets,
+    secrets::Values,
     time::now,
 };
 
@@ -245,8 +245,8 @@ impl Shared {
         }
     }
 
-    fn secrets(&self, owner: &str) -> Secrets {
-        (self.owners)(owner).map(|owner| owner.secrets).unwrap_or_default()
+    fn secrets(&self, owner: &str) -> Arc<Values> {
+        (self.owners)(owner).map(|owner| owner.secrets.look()).unwrap_or_default()
     }
 
     /// Takes up the processes of an earlier host.

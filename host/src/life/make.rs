@@ -21,7 +21,7 @@ use crate::{
     error::{Failure, Result, conflict, limit, not_found, told, unavailable},
     plugin::Progress,
     policy::{Approved, NewContainer, PROXY_PORT, Reach},
-    secrets::Secrets,
+    secrets::Values,
     time::now,
 };
 
@@ -249,8 +249,8 @@ impl Rooms {
     }
 
     /// What a plugin's operator has for it. No capability hands values on.
-    pub(super) fn secrets(&self, owner: &str) -> Secrets {
-        self.owners.load().get(owner).map(|owner| owner.secrets.clone()).unwrap_or_default()
+    pub(super) fn secrets(&self, owner: &str) -> Arc<Values> {
+        self.owners.load().get(owner).map(|owner| owner.secrets.look()).unwrap_or_default()
     }
 
     /// The environment of a container. Only here values of secrets are put in place.
@@ -288,7 +288,7 @@ impl Rooms {
     }
 }
 
-pub(super) fn plain<'a>(value: &'a Value, secrets: &'a Secrets) -> Result<&'a str> {
+pub(super) fn plain<'a>(value: &'a Value, secrets: &'a Values) -> Result<&'a str> {
     match value {
         Value::Plain(value) => Ok(value),
         Value::Secret(name) => secrets.value(name).ok_or_else(|| {

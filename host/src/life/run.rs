@@ -13,7 +13,7 @@ use crate::{
     error::{Failure, Result, invalid, told, unavailable},
     inside::{Ending, Feed, How},
     policy::{Approved, NewProcess},
-    secrets::Secrets,
+    secrets::Values,
 };
 
 const SIGTERM: i32 = 15;
@@ -217,7 +217,7 @@ fn lost(failure: Failure) -> Ending {
 }
 
 /// The same command for the engine. Its id is known when it has one.
-fn exec_of(process: &NewProcess, secrets: &Secrets) -> Result<Exec> {
+fn exec_of(process: &NewProcess, secrets: &Values) -> Result<Exec> {
     let variable = |(name, value): &(String, _)| Ok(format!("{name}={}", plain(value, secrets)?));
     Ok(Exec {
         id: String::new(),

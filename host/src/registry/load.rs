@@ -207,9 +207,13 @@ impl Registry {
             prefix: table.prefix.clone(),
             limits: general.limits.with(table.limits),
             grants,
-            secrets: Secrets::fetch(name, &references)?,
+            secrets: Secrets::fetch(name, &references)?.after(&self.secrets_of(name)),
             config: config.into(),
         })
+    }
+
+    fn secrets_of(&self, name: &str) -> Secrets {
+        self.owners.load().get(name).map(|owner| owner.secrets.clone()).unwrap_or_default()
     }
 
     fn change(&self, change: impl FnOnce(&mut Plugins)) -> anyhow::Result<()> {

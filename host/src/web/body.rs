@@ -1,23 +1,23 @@
 //! The body of an answer, as it comes in.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{failure, mask::Mask};
+use super::{Web, failure};
 use crate::{
     capability::types::{Code, Error},
     error::{Failure, Result},
 };
 
 /// A larger answer belongs into a container that downloads it.
-const LARGEST_ANSWER: usize = 64 << 20;
+pub(super) const LARGEST_ANSWER: usize = 256 << 20;
 
 /// What is left of an answer. Dropping it closes the connection, unless all of it was read.
 pub struct Body {
     place: String,
     source: Source,
-    mask: Arc<Mask>,
+    web: Web,
     /// How much more may come.
     left: usize,
     /// What came and may be the beginning of a secret.
@@ -34,10 +34,10 @@ enum Source {
 }
 
 impl Body {
-    pub(super) fn new(place: String, response: reqwest::Response, mask: Arc<Mask>) -> Self {
+    pub(super) fn new(place: String, response: reqwest::Response, web: Web) -> Self {
         let source = Source::Open(Box::new(response));
         let (held, ready) = (BytesMut::new(), Bytes::new());
-        Self { place, source, mask, left: LARGEST_ANSWER, held, ready }
+        Self { place, source, web, left: LARGEST_ANSWER, held, ready }
     }
 
     /// Up to `most` bytes, as soon as there are some; `None` at the end.
@@ -51,11 +51,11 @@ impl Body {
             match chunk {
                 Ok(Some(chunk)) => self.take(chunk),
                 Ok(None) => {
-                    self.ready = self.mask.rest(&self.held);
+                    self.ready = self.web.mask().rest(&self.held);
                     self.source = Source::Ended;
                 }
                 Err(error) => {
-                    self.source = Source::Broken(failure(&self.mask, &self.place, &error))
+                    self.source = Source::Broken(failure(&self.web.mask(), &self.place, &error))
                 }
             }
         }
@@ -68,7 +68,7 @@ impl Body {
         match self.left.checked_sub(chunk.len()) {
             Some(left) => {
                 self.left = left;
-                self.ready = self.mask.chunk(&mut self.held, chunk);
+                self.ready = self.web.mask().chunk(&mut self.held, chunk);
             }
             None => {
                 let message = format!(

@@ -10,8 +10,13 @@ const MASK: &[u8] = b"***";
 /// A shorter word behind an authorization scheme is hardly a secret.
 const SHORTEST_CREDENTIAL: usize = 8;
 
-/// The secrets of one plugin, longest first.
-pub(super) struct Mask(Vec<Vec<u8>>);
+/// Hides the secrets of one plugin.
+pub(super) struct Mask {
+    /// Longest first.
+    secrets: Vec<Vec<u8>>,
+    /// With what any of them begins.
+    firsts: Vec<u8>,
+}
 
 impl Mask {
     pub(super) fn new<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
@@ -26,7 +31,10 @@ impl Mask {
             }
         }
         all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self(all)
+        let mut firsts: Vec<_> = all.iter().filter_map(|secret| secret.first().copied()).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        Self { secrets: all, firsts }
     }
 
     /// A whole text.
@@ -47,7 +55,7 @@ impl Mask {
     /// A part of a stream. What may be the beginning of a secret is held back, and nothing else:
     /// who waits for an event gets it when it comes.
     pub(super) fn chunk(&self, held: &mut BytesMut, chunk: Bytes) -> Bytes {
-        if self.0.is_empty() {
+        if self.secrets.is_empty() {
             return chunk;
         }
         held.extend_from_slice(&chunk);
@@ -62,11 +70,11 @@ impl Mask {
 
     /// Masks a secret, or shows what is up to the next place where one may begin.
     fn step<'a>(&self, left: &'a [u8], shown: &mut BytesMut) -> &'a [u8] {
-        if let Some(behind) = self.0.iter().find_map(|secret| left.strip_prefix(&**secret)) {
+        if let Some(behind) = self.secrets.iter().find_map(|secret| left.strip_prefix(&**secret)) {
             shown.extend_from_slice(MASK);
             return behind;
         }
-        let first = |byte: &u8| self.0.iter().any(|secret| secret.first() == Some(byte));
+        let first = |byte: &u8| self.firsts.contains(byte);
         let clear = left.iter().skip(1).position(first).map_or(left.len(), |place| place + 1);
         let (clear, behind) = left.split_at(clear);
         shown.extend_from_slice(clear);
@@ -75,7 +83,7 @@ impl Mask {
 
     /// Whether this may become a secret when more comes.
     fn begins(&self, left: &[u8]) -> bool {
-        self.0.iter().any(|secret| secret.len() > left.len() && secret.starts_with(left))
+        self.secrets.iter().any(|secret| secret.len() > left.len() && secret.starts_with(left))
     }
 }
 

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use reqwest::{
     Client,
@@ -29,7 +30,7 @@ use crate::{
     },
     error::{Failure, Result, invalid, limit, timeout, trap, unavailable},
     policy::{Approved, Target},
-    secrets::Secrets,
+    secrets::{Secrets, Values},
 };
 
 pub use body::Body;
@@ -75,7 +76,8 @@ pub struct Web(Arc<Shared>);
 
 struct Shared {
     secrets: Secrets,
-    mask: Arc<Mask>,
+    /// What is known of the secrets, and the mask of that.
+    masked: ArcSwap<(Arc<Values>, Arc<Mask>)>,
     /// Made at the first request of their kind: reading the system's TLS roots takes time and memory.
     clients: Mutex<BTreeMap<Kind, Client>>,
 }
@@ -97,8 +99,8 @@ pub struct Answer {
 
 impl Web {
     pub fn new(secrets: Secrets) -> Self {
-        let mask = Arc::new(Mask::new(secrets.values()));
-        Self(Arc::new(Shared { secrets, mask, clients: Mutex::default() }))
+        let masked = ArcSwap::from_pointee(masked(secrets.known()));
+        Self(Arc::new(Shared { secrets, masked, clients: Mutex::default() }))
     }
 
     /// Sends a request, and waits until the deadline for the head of its answer.
@@ -117,7 +119,7 @@ impl Web {
         }
         let Target { method, url, private, .. } = target.request();
         let place = url.origin().ascii_serialization();
-        let headers = self.headers(target, headers, size)?;
+        let headers = self.headers(target, headers, size, &self.0.secrets.look())?;
         let kind = Kind { private: *private, tls: url.scheme() == "https" };
         let request = self.client(kind)?.request(verb(*method), url.clone()).headers(headers);
         let Ok(sent) = timeout_at(deadline, request.body(body).send()).await else {
@@ -125,7 +127,7 @@ impl Web {
         };
         match sent {
             Ok(response) => self.answer(place, response),
-            Err(error) => Err(Failure::Answer(failure(&self.0.mask, &place, &error))),
+            Err(error) => Err(Failure::Answer(failure(&self.mask(), &place, &error))),
         }
     }
 
@@ -147,6 +149,7 @@ impl Web {
         target: &Approved<Target>,
         headers: &[(String, Value)],
         body: usize,
+        secrets: &Values,
     ) -> Result<HeaderMap> {
         let mut map = HeaderMap::new();
         let mut size = 0;
@@ -154,7 +157,7 @@ impl Web {
             let name = header_name(name)?;
             let value = match value {
                 Value::Plain(text) => plain_value(&name, text)?,
-                Value::Secret(secret) => self.secret_value(target, secret)?,
+                Value::Secret(secret) => secret_value(target, secret, secrets)?,
             };
             size += name.as_str().len() + value.len();
             if size > LARGEST_HEADERS || map.len() == MOST_HEADERS {
@@ -173,24 +176,6 @@ impl Web {
         Ok(map)
     }
 
-    fn secret_value(&self, target: &Approved<Target>, secret: &str) -> Result<HeaderValue> {
-        if !target.request().secrets.iter().any(|approved| approved == secret) {
-            let bug = format!("the secret `{secret}` travels without having been approved");
-            return Err(trap(bug));
-        }
-        let key = format!("`plugins.{}.secrets.{secret}`", target.owner());
-        let Some(value) = self.0.secrets.value(secret) else {
-            return Err(invalid(format!("there is no secret `{secret}`: {key} would set it")));
-        };
-        let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
-            invalid(format!(
-                "{key} cannot be sent: it has a line break or another control character"
-            ))
-        })?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-
     fn answer(&self, place: String, response: reqwest::Response) -> Result<Answer> {
         let head = response.headers();
         let size: usize = head.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -199,13 +184,26 @@ impl Web {
                 "`{place}` answers with {size} bytes of headers, and {LARGEST_HEADERS} are the most"
             )));
         }
+        let mask = self.mask();
         let readable = |(name, value): (&HeaderName, &HeaderValue)| {
             let value = str::from_utf8(value.as_bytes()).ok()?;
-            Some((name.to_string(), self.0.mask.text(value)))
+            Some((name.to_string(), mask.text(value)))
         };
         let headers = head.iter().filter_map(readable).collect();
         let status = response.status().as_u16();
-        Ok(Answer { status, headers, body: Body::new(place, response, self.0.mask.clone()) })
+        Ok(Answer { status, headers, body: Body::new(place, response, self.clone()) })
+    }
+
+    /// Hides all values that are known at this moment. An answer can be so long that a secret is replaced meanwhile.
+    fn mask(&self) -> Arc<Mask> {
+        let (known, last) = (self.0.secrets.known(), self.0.masked.load());
+        let (of, mask) = &**last;
+        if Arc::ptr_eq(of, &known) {
+            return mask.clone();
+        }
+        let (known, mask) = masked(known);
+        self.0.masked.store(Arc::new((known, mask.clone())));
+        mask
     }
 }
 
@@ -228,6 +226,26 @@ impl Kind {
             .dns_resolver(Addresses { private: self.private });
         if self.tls { builder.build() } else { builder.tls_certs_only([]).build() }
     }
+}
+
+fn masked(known: Arc<Values>) -> (Arc<Values>, Arc<Mask>) {
+    let mask = Mask::new(known.all());
+    (known, Arc::new(mask))
+}
+
+fn secret_value(target: &Approved<Target>, secret: &str, secrets: &Values) -> Result<HeaderValue> {
+    if !target.request().secrets.iter().any(|approved| approved == secret) {
+        return Err(trap(format!("the secret `{secret}` travels without having been approved")));
+    }
+    let key = format!("`plugins.{}.secrets.{secret}`", target.owner());
+    let Some(value) = secrets.value(secret) else {
+        return Err(invalid(format!("there is no secret `{secret}`: {key} would set it")));
+    };
+    let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+        invalid(format!("{key} cannot be sent: it has a line break or another control character"))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Why a request or its answer failed, with nothing of the URL but its origin.

@@ -8,7 +8,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::*;
+use super::{body::LARGEST_ANSWER, *};
 use crate::{
     config::{Grants, HttpGrant},
     policy::Policy,
@@ -117,6 +117,27 @@ async fn what_comes_back_is_shown_without_secrets() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_replaced_while_an_answer_comes_in_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "hunter2-hunter2").unwrap();
+    let references = BTreeMap::from([("token".to_owned(), Reference::File(file.clone()))]);
+    let secrets = Secrets::fetch("coder", &references).unwrap();
+    let web = Web::new(secrets.clone());
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 34\r\n\r\nhunter2-hunter2 => hunter3-hunter3";
+    let (address, _served) = serve(answer.into()).await;
+    let target = target(&format!("http://{address}"), true, Method::Get, &[]);
+    let mut body = web.send(&target, &[], Bytes::new(), soon()).await.unwrap().body;
+    std::fs::write(&file, "hunter3-hunter3").unwrap();
+    secrets.look();
+    let mut seen = Vec::new();
+    while let Some(chunk) = body.read(8).await.unwrap() {
+        seen.extend(chunk);
+    }
+    assert_eq!(String::from_utf8(seen).unwrap(), "*** => ***");
+}
+
+#[tokio::test]
 async fn a_broken_answer_says_what_is_wrong() {
     let short = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab";
     let broken = seen(short).await;
@@ -133,7 +154,7 @@ async fn a_broken_answer_says_what_is_wrong() {
 #[tokio::test]
 async fn an_endless_answer_ends() {
     let mut answer = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
-    answer.resize(answer.len() + (64 << 20) + 1, b'x');
+    answer.resize(answer.len() + LARGEST_ANSWER + 1, b'x');
     let (address, _served) = serve(answer).await;
     let target = target(&format!("http://{address}"), true, Method::Get, &[]);
     let mut body = web().send(&target, &[], Bytes::new(), soon()).await.unwrap().body;
@@ -144,7 +165,7 @@ async fn an_endless_answer_ends() {
             Err(failure) => break failure,
         }
     };
-    assert!(size <= 64 << 20);
+    assert!(size <= LARGEST_ANSWER);
     assert_eq!(error(failure).0, Code::Limit);
     assert!(body.read(1).await.is_err());
 }

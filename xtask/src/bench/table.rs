@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub(super) enum Must {
     AtMost(f64, &'static str),
     AtLeast(f64, &'static str),
+    /// It is what it is.
+    Anything(&'static str),
 }
 
 pub(super) struct Figure {
@@ -21,6 +23,11 @@ impl Figure {
         Self { name, must, measured, floor: None }
     }
 
+    /// One that has no bound.
+    pub(super) fn told(name: &'static str, unit: &'static str, measured: f64) -> Self {
+        Self::new(name, Must::Anything(unit), measured)
+    }
+
     /// The same of what stands beside it.
     pub(super) fn beside(self, floor: f64) -> Self {
         Self { floor: Some(floor), ..self }
@@ -30,15 +37,16 @@ impl Figure {
         match self.must {
             Must::AtMost(bound, _) => self.measured <= bound,
             Must::AtLeast(bound, _) => self.measured >= bound,
+            Must::Anything(_) => !self.measured.is_nan(),
         }
     }
 
     fn line(&self) -> String {
-        let (sign, bound, unit) = match self.must {
-            Must::AtMost(bound, unit) => ('≤', bound, unit),
-            Must::AtLeast(bound, unit) => ('≥', bound, unit),
+        let (must, unit) = match self.must {
+            Must::AtMost(bound, unit) => (format!("≤ {}", number(bound, unit)), unit),
+            Must::AtLeast(bound, unit) => (format!("≥ {}", number(bound, unit)), unit),
+            Must::Anything(unit) => ("-".to_owned(), unit),
         };
-        let must = format!("{sign} {}", number(bound, unit));
         let measured = number(self.measured, unit);
         let floor = self.floor.map_or("-".to_owned(), |floor| number(floor, unit));
         let ratio =
