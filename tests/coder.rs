@@ -6,6 +6,7 @@ mod fake;
 mod prism;
 mod running;
 mod scale;
+mod tools;
 
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};

@@ -93,6 +93,11 @@ fn the_fake_has_thousands_of_tasks_and_a_million_lines() {
     assert_eq!(asker.get("/api/v2/tasks?q=owner:bob%20status:%22error%22")["count"], 250);
     let page = asker.get("/api/v2/workspaces?q=name:agent-49&limit=100&offset=100");
     assert_eq!((&page["count"], page["workspaces"].as_array().unwrap().len()), (&111.into(), 11));
+    coder.turn(Generation::Chats);
+    coder.fleet(300);
+    assert_eq!(asker.get("/api/v2/chats?limit=200&offset=200").as_array().unwrap().len(), 100);
+    coder.turn(Generation::Tasks);
+    coder.fleet(10);
     let task = asker.get("/api/v2/tasks/me/agent-0");
     coder.many_logs(task["id"].as_str().unwrap(), 1_000_000);
     let path = "/api/v2/tasks/me/agent-0/logs";

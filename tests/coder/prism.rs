@@ -69,13 +69,13 @@ fn resolve(property: &mut Value, definitions: &Value) {
 }
 
 /// A deployment of 2.36 behind the document.
-fn checked() -> Option<(Coder, Prism)> {
+pub(super) fn checked() -> Option<(Coder, Prism)> {
     let coder = Coder::new(Generation::Tasks);
     let prism = Prism::before(&coder.origin(), &document())?;
     Some((coder, prism))
 }
 
-fn violations(seen: &[Seen]) -> Vec<&Seen> {
+pub(super) fn violations(seen: &[Seen]) -> Vec<&Seen> {
     seen.iter().filter(|it| it.violations.is_some()).collect()
 }
 

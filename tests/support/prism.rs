@@ -45,9 +45,8 @@ pub(crate) struct Prism {
 /// A request, and how it was answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) status: u16,
+    /// Method, path and status.
+    pub(crate) line: String,
     /// What breaks the document, in the request or in the answer.
     pub(crate) violations: Option<String>,
 }
@@ -128,14 +127,10 @@ fn pass_on(mut stream: &TcpStream, prism: &mut Client, seen: &Mutex<Vec<Seen>>) 
         let headers: Vec<_> = passed.map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let reply = prism.ask(&request.method, &request.path, &headers, &request.body);
         let Some(reply) = reply else { return };
+        let violations = reply.header(VIOLATIONS).filter(|it| !it.contains(ELSEWHERE));
         seen.lock().unwrap().push(Seen {
-            method: request.method,
-            path: request.path,
-            status: reply.status,
-            violations: reply
-                .header(VIOLATIONS)
-                .map(str::to_owned)
-                .filter(|it| !it.contains(ELSEWHERE)),
+            line: format!("{} {} {}", request.method, request.path, reply.status),
+            violations: violations.map(str::to_owned),
         });
         // Whoever asked may have gone.
         if stream.write_all(&written(&reply)).is_err() {

@@ -105,26 +105,33 @@ fn create(world: &mut World, body: &Value) -> Answered {
     if workspace.as_ref().is_some_and(|id| world.workspaces.iter().all(|it| it.id != *id)) {
         return Err(refused(400, "Workspace not found or you do not have access to this resource"));
     }
-    let now = world.pass();
+    let chat = world.chat(organization.id, text);
     let labels = if body["labels"].is_object() { body["labels"].clone() } else { json!({}) };
-    let id = world.id("c4a7");
-    world.chats.push(Chat {
-        id,
-        title: text.chars().take(60).collect(),
-        organization: organization.id,
-        workspace,
-        labels,
-        turn: Turn::Fresh,
-        turns: VecDeque::new(),
-        messages: vec![Message::of_user(1, text, now)],
-        queued: VecDeque::new(),
-        archived: false,
-        created: now,
-        updated: now,
-    });
+    world.chats.push(Chat { workspace, labels, ..chat });
     let place = world.chats.len() - 1;
     begin(world, place);
     Ok(Answer::json(201, &shown(&world.chats[place])))
+}
+
+impl World {
+    /// One that was told something and has not begun.
+    pub(super) fn chat(&mut self, organization: &'static str, text: String) -> Chat {
+        let (id, now) = (self.id("c4a7"), self.pass());
+        Chat {
+            id,
+            title: text.chars().take(60).collect(),
+            organization,
+            workspace: None,
+            labels: json!({}),
+            turn: Turn::Fresh,
+            turns: VecDeque::new(),
+            messages: vec![Message::of_user(1, text, now)],
+            queued: VecDeque::new(),
+            archived: false,
+            created: now,
+            updated: now,
+        }
+    }
 }
 
 /// Begins a turn. Its first step is where the chat is at once.

@@ -95,9 +95,9 @@ impl Coder {
         self.shared.rules().clear();
     }
 
-    /// Nothing but this many tasks, of every status and state and of both users.
-    pub(crate) fn fleet(&self, tasks: usize) {
-        self.shared.world().fill(tasks);
+    /// Nothing but this many agents: tasks of every status and state and of both users, or ann's chats where it has no tasks.
+    pub(crate) fn fleet(&self, agents: usize) {
+        self.shared.world().fill(agents);
     }
 
     /// From the next request on a task, or the agent of a workspace, has this many lines in its log.
