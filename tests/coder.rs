@@ -3,9 +3,11 @@
 mod asking;
 mod drive;
 mod fake;
+mod making;
 mod prism;
 mod running;
 mod scale;
+mod turning;
 mod tools;
 
 use expect_test::{Expect, expect, expect_file};
