@@ -181,6 +181,16 @@ fn an_agent_that_was_being_made_when_the_host_was_killed_is_found_again() {
 }
 
 #[test]
+fn an_agent_that_was_made_without_a_word_is_found() {
+    let Some(coder) = coder(Generation::Tasks) else { return };
+    coder.fault("POST", "/api/v2/tasks/me", 1, Fault::CloseBeforeAnswer);
+    let mut host = setup(&coder).modern();
+    let done = run(&mut host, json!({}));
+    assert_eq!(done["structuredContent"]["final_output"], "Done", "{done}");
+    assert_eq!(coder.count("POST", "/api/v2/tasks/me"), 1);
+}
+
+#[test]
 fn a_coder_that_is_away_for_a_while_is_waited_for() {
     let Some(coder) = coder(Generation::Tasks) else { return };
     coder.next(Life::StaysWorking);

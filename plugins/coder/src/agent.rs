@@ -50,6 +50,12 @@ impl Status {
     }
 }
 
+impl Agent {
+    pub(crate) fn is_chat(&self) -> bool {
+        self.metadata.get("kind").is_some_and(|kind| kind == "chat")
+    }
+}
+
 /// What is known of an agent besides, without what is not.
 pub(crate) fn known<const N: usize>(
     kind: &str,

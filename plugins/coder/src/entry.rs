@@ -7,6 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// An answer of more would be none: the host lets through so much. The rest is on the next page.
+const MOST_BYTES: usize = 1 << 20;
+/// What an entry has beside its text, about.
+const ENTRY_BYTES: usize = 250;
+
+/// One entry, as callers see it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct LogEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,14 +65,15 @@ pub(crate) struct Choice {
     pub(crate) before: Option<i64>,
     limit: usize,
     kept: VecDeque<Entry>,
+    bytes: usize,
     /// Whether there were more than are kept.
     is_cut: bool,
 }
 
 impl Choice {
     pub(crate) fn new(limit: usize) -> Self {
-        let kept = VecDeque::new();
-        Self { level: None, since: None, before: None, limit, kept, is_cut: false }
+        let (kept, bytes) = (VecDeque::new(), 0);
+        Self { level: None, since: None, before: None, limit, kept, bytes, is_cut: false }
     }
 
     /// Takes one entry; they come oldest first.
@@ -74,11 +81,13 @@ impl Choice {
         if !self.wants(&entry) {
             return;
         }
-        if self.kept.len() == self.limit {
-            self.kept.pop_front();
+        self.bytes += entry.len();
+        self.kept.push_back(entry);
+        while self.kept.len() > self.limit || self.bytes > MOST_BYTES && self.kept.len() > 1 {
+            let oldest = self.kept.pop_front();
+            self.bytes -= oldest.map_or(0, |it| it.len());
             self.is_cut = true;
         }
-        self.kept.push_back(entry);
     }
 
     /// The same for entries that come newest first. Whether more are wanted.
@@ -86,7 +95,8 @@ impl Choice {
         if !self.wants(&entry) {
             return true;
         }
-        if self.kept.len() == self.limit {
+        self.bytes += entry.len();
+        if self.kept.len() == self.limit || self.bytes > MOST_BYTES && !self.kept.is_empty() {
             self.is_cut = true;
             return false;
         }
@@ -124,6 +134,11 @@ impl Entry {
 
     fn level(&self) -> Level {
         self.level.as_deref().or(self.log_level.as_deref()).map_or(Level::Info, Level::named)
+    }
+
+    fn len(&self) -> usize {
+        let texts = [&self.content, &self.message, &self.output];
+        texts.into_iter().flatten().map(String::len).sum::<usize>() + ENTRY_BYTES
     }
 
     fn ms(&self) -> Option<i64> {
@@ -204,6 +219,18 @@ mod tests {
             let told: Vec<_> = choice.shown("a").into_iter().map(|entry| entry.message).collect();
             assert_eq!((told.join(" ").as_str(), next), expected);
         }
+    }
+
+    #[test]
+    fn entries_that_are_too_long_together_come_on_several_pages() {
+        let entry = |id| Entry::said(id, "output", "info", "x".repeat(MOST_BYTES / 3), None);
+        let (mut choice, mut older) = (Choice::new(9), Choice::new(9));
+        (0..4).for_each(|id| choice.take(entry(id)));
+        let _ = (0..4).rev().all(|id| older.take_older(entry(id)));
+        assert_eq!((choice.next_before(), older.next_before()), (Some(2), Some(2)));
+        let mut choice = Choice::new(9);
+        choice.take(Entry::said(7, "output", "info", "x".repeat(2 * MOST_BYTES), None));
+        assert_eq!((choice.next_before(), choice.shown("a").len()), (None, 1));
     }
 
     #[test]

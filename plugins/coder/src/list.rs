@@ -15,6 +15,10 @@ use crate::{
 
 /// How many agents one answer has where nobody says.
 const USUAL: usize = 100;
+/// An answer of much more would be none: the host lets through so much. The rest is on the next page.
+const MOST_BYTES: usize = 2 << 20;
+/// What an agent has beside what it was told, about.
+const AGENT_BYTES: usize = 1 << 10;
 
 /// Lists the agents of the fleet: who owns each, its status, its workspace and what it was told to do.
 #[derive(Deserialize, JsonSchema)]
@@ -49,6 +53,7 @@ struct Page {
     limit: usize,
     total: usize,
     agents: Vec<Agent>,
+    bytes: usize,
 }
 
 impl Tool for ListAllAgents {
@@ -91,13 +96,15 @@ impl ListAllAgents {
             })?,
         };
         let limit = self.limit.unwrap_or(USUAL);
-        Ok(Page { skip, limit, total: 0, agents: Vec::new() })
+        Ok(Page { skip, limit, total: 0, agents: Vec::new(), bytes: 0 })
     }
 }
 
 impl Page {
     fn add(&mut self, agent: Agent) {
-        if self.total >= self.skip && self.agents.len() < self.limit {
+        let is_full = self.agents.len() >= self.limit || self.bytes > MOST_BYTES;
+        if self.total >= self.skip && !is_full {
+            self.bytes += AGENT_BYTES + agent.current_assignment.as_ref().map_or(0, String::len);
             self.agents.push(agent);
         }
         self.total += 1;
@@ -116,7 +123,7 @@ mod tests {
 
     #[track_caller]
     fn check(skip: usize, limit: usize, expected: (usize, Option<&str>)) {
-        let mut page = Page { skip, limit, total: 0, agents: Vec::new() };
+        let mut page = Page { skip, limit, total: 0, agents: Vec::new(), bytes: 0 };
         (0..5).for_each(|_| page.add(Agent::default()));
         let shown = page.shown();
         assert_eq!((shown.result.len(), shown.next_cursor.as_deref()), expected);

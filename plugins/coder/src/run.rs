@@ -35,7 +35,7 @@ pub(crate) enum WhenDone {
     Keep,
     /// Its workspace is stopped.
     Pause,
-    /// Its workspace is deleted.
+    /// Its workspace is deleted, or its chat archived.
     Delete,
 }
 

@@ -7,6 +7,7 @@ use windlass_sdk::{
     jobs::note,
     log::{self, Level},
     progress,
+    types::Code,
 };
 
 use crate::{
@@ -97,16 +98,30 @@ impl Work {
         let found = if may_be_there { self.found(coder, run)? } else { None };
         let agent = match found {
             Some(agent) => agent,
-            None => {
-                let plan = Plan::of(coder, &self.order)?.marked(&run.id);
-                keep(&Note::Making)?;
-                plan.carry_out(coder)?
-            }
+            None => self.made(coder, run, may_be_there)?,
         };
         let user = if agent.user.is_empty() { self.order.user.clone() } else { agent.user };
         keep(&Note::Made { user: user.clone(), id: agent.id.clone() })?;
         tell(&format!("agent {} of {user}", agent.id), 0);
         Ok((user, agent.id))
+    }
+
+    /// Where nobody knows whether it was made, it is looked for.
+    fn made(&self, coder: &Coder, run: &Run, may_be_there: bool) -> Result<Agent, Error> {
+        let error = match Plan::of(coder, &self.order) {
+            Ok(plan) => {
+                keep(&Note::Making)?;
+                match plan.marked(&run.id).carry_out(coder) {
+                    Err(error) if matches!(error.code, Code::Timeout | Code::Unavailable) => error,
+                    made => return made,
+                }
+            }
+            // What was on its way has arrived meanwhile.
+            Err(error) if may_be_there && error.code == Code::Conflict => error,
+            Err(error) => return Err(error),
+        };
+        clock::sleep(coder.target.poll_ms);
+        self.found(coder, run)?.ok_or(error)
     }
 
     /// What an earlier run made and could not write down. The name was free when it did.
@@ -166,7 +181,9 @@ impl Work {
                 turn::pause(coder, name).map(drop).map_err(|trouble| trouble.about(About::Agent))
             }
             WhenDone::Delete => {
-                delete::now(coder, agent.workspace_id.as_deref().unwrap_or(&agent.id))
+                // The workspace of a chat may be somebody's own.
+                let workspace = agent.workspace_id.as_deref().filter(|_| !agent.is_chat());
+                delete::now(coder, workspace.unwrap_or(&agent.id))
             }
         }
     }
@@ -195,7 +212,7 @@ fn follow(coder: &Coder, name: &Name<'_>) -> Result<End, Error> {
             }
             Err(trouble) if trouble.is_missing() => {
                 return Err(of_coder(
-                    windlass_sdk::types::Code::Failed,
+                    Code::Failed,
                     "TASK_FAILED",
                     trouble.status(),
                     "the agent was deleted before it had ended",
@@ -217,10 +234,7 @@ fn follow(coder: &Coder, name: &Name<'_>) -> Result<End, Error> {
 fn may_pass(trouble: &Trouble) -> bool {
     match trouble {
         Trouble::Refused(Refusal { status, .. }) => *status == 429 || *status >= 500,
-        Trouble::Unanswered(error) => matches!(
-            error.code,
-            windlass_sdk::types::Code::Unavailable | windlass_sdk::types::Code::Timeout
-        ),
+        Trouble::Unanswered(error) => matches!(error.code, Code::Unavailable | Code::Timeout),
         Trouble::Unreadable => true,
     }
 }
