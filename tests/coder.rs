@@ -3,9 +3,6 @@
 mod asking;
 mod drive;
 mod fake;
-mod asking;
-mod drive;
-mod fake;
 mod prism;
 mod running;
 mod scale;
