@@ -125,7 +125,7 @@ fn task(coder: &Coder, caller: &mut Caller) {
     let mut input = agent.clone();
     input["input_text"] = "And the logout".into();
     caller.call("send_input_to_agent", input);
-    caller.call("pause_agent", agent.clone());
+    caller.call("pause_agent", json!({"user": "me", "agent_id": "mend"}));
     caller.until(&agent, "stopped");
     coder.next(Life::StaysWorking);
     caller.call("resume_agent", agent.clone());
