@@ -3,10 +3,12 @@
 mod asking;
 mod drive;
 mod fake;
+mod making;
 mod prism;
 mod running;
 mod scale;
 mod tools;
+mod turning;
 
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};

@@ -73,9 +73,9 @@ fn catalogue(asker: &mut Asker) {
     assert_eq!(asker.get("/api/v2/buildinfo")["version"], "v2.36.0+5b2d901");
     assert_eq!(asker.get("/api/v2/users/me")["username"], "ann");
     assert_eq!(asker.get("/api/v2/organizations").as_array().unwrap().len(), 2);
-    assert_eq!(asker.get("/api/v2/templates").as_array().unwrap().len(), 6);
+    assert_eq!(asker.get("/api/v2/templates").as_array().unwrap().len(), 7);
     let within = format!("/api/v2/organizations/{ORGANIZATION}/templates");
-    assert_eq!(asker.get(&within).as_array().unwrap().len(), 5);
+    assert_eq!(asker.get(&within).as_array().unwrap().len(), 6);
     let template = asker.get(&format!("/api/v2/templates/{TEMPLATE}"));
     assert_eq!(template["name"], "plain");
     asker.get(&format!("/api/v2/templates/{TEMPLATE}/versions"));

@@ -176,9 +176,12 @@ impl Chosen {
         let template = Template::named(coder, order.template_name.as_deref())?;
         template.check(coder)?;
         let presets = template.presets(coder)?;
-        let preset = Preset::named(&presets, order.preset.as_deref())?.cloned();
+        let values = order.values()?;
+        let preset = Preset::named(&presets, order.preset.as_deref())?;
+        // The usual one is not for who wants something else.
+        let preset = preset.filter(|it| order.preset.is_some() || it.agrees_with(&values)).cloned();
         let parameters = template.parameters(coder)?;
-        Ok(Self { template, preset, values: order.values()?, parameters })
+        Ok(Self { template, preset, values, parameters })
     }
 
     fn check(&self) -> Result<(), Error> {

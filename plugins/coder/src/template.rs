@@ -178,6 +178,12 @@ impl Preset {
         found.map(Some).ok_or_else(|| error::of_choice("preset", message(), &names))
     }
 
+    /// Whether it says nothing else of what is given.
+    pub(crate) fn agrees_with(&self, given: &BTreeMap<String, String>) -> bool {
+        let values = self.values();
+        given.iter().all(|(name, value)| values.get(name.as_str()).is_none_or(|it| it == value))
+    }
+
     pub(crate) fn values(&self) -> BTreeMap<&str, &str> {
         let values = self.parameters.iter().flatten();
         values.map(|it| (it.name.as_str(), it.value.as_str())).collect()

@@ -170,5 +170,22 @@ const BARE: Version = Version {
     presets: &[],
 };
 
-pub(super) static TEMPLATES: [&Template; 6] =
-    [&TASKS, &REGIONAL, &PLAIN, &RETIRED, &BROKEN, &RESEARCH];
+/// One of the first generation, which is told what to do by a parameter.
+static PROMPTED: Template = Template {
+    id: "7e3b1a10-0000-4000-8000-000000000007",
+    name: "prompted",
+    display_name: "",
+    organization: &ORGANIZATIONS[0],
+    deprecation: "",
+    versions: &[Version {
+        id: "7e3be510-0000-4000-8000-000000000007",
+        parameters: &[
+            Parameter { name: "AI Prompt", kind: "string", default: Some(""), options: &[] },
+            CPUS,
+        ],
+        ..BARE
+    }],
+};
+
+pub(super) static TEMPLATES: [&Template; 7] =
+    [&TASKS, &REGIONAL, &PLAIN, &RETIRED, &BROKEN, &RESEARCH, &PROMPTED];
