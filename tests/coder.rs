@@ -7,8 +7,8 @@ mod making;
 mod prism;
 mod running;
 mod scale;
-mod turning;
 mod tools;
+mod turning;
 
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};

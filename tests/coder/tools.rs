@@ -9,7 +9,13 @@ use super::{
     drive::{Asker, ORGANIZATION},
     prism::{checked, violations},
 };
-use crate::support::{Host, coder::Life, failure, inside::inside, prism::Prism};
+use crate::support::{
+    Host, Setup,
+    coder::{Coder, Life},
+    failure,
+    inside::inside,
+    prism::Prism,
+};
 
 /// Looks at a task or a workspace: more than any life has steps.
 const LOOKS: usize = 20;
@@ -53,7 +59,7 @@ impl Caller {
 }
 
 /// A host that knows Coder only by way of the document.
-fn caller(prism: &Prism, setup: crate::support::Setup) -> Caller {
+fn caller(prism: &Prism, setup: Setup) -> Caller {
     let setup = setup.arguments(ALONE).environment("CODER_URL", &prism.origin());
     let host = setup.environment("CODER_POLL_INTERVAL", "0.01").modern();
     Caller { host, called: BTreeSet::new() }
@@ -64,7 +70,7 @@ fn every_tool_says_and_is_told_what_fits_the_document() {
     let Some((coder, prism)) = inside("coder").and_then(|()| checked()) else { return };
     let mut caller = caller(&prism, coder.setup());
     fleet(&mut caller);
-    task(&mut caller);
+    task(&coder, &mut caller);
     chat(&mut caller, &mut Asker::of(&prism.origin()));
     workspace(&mut caller, &mut Asker::of(&prism.origin()));
     for life in [Life::Completes, Life::Idles] {
@@ -109,7 +115,7 @@ fn fleet(caller: &mut Caller) {
     caller.call("list_templates", json!({}));
 }
 
-fn task(caller: &mut Caller) {
+fn task(coder: &Coder, caller: &mut Caller) {
     let made = caller.call("create_new_agent_task", order("mend"))["data"].clone();
     let agent = json!({"user": "me", "agent_id": made["id"]});
     caller.until(&agent, "busy");
@@ -119,8 +125,9 @@ fn task(caller: &mut Caller) {
     let mut input = agent.clone();
     input["input_text"] = "And the logout".into();
     caller.call("send_input_to_agent", input);
-    caller.call("pause_agent", agent.clone());
+    caller.call("pause_agent", json!({"user": "me", "agent_id": "mend"}));
     caller.until(&agent, "stopped");
+    coder.next(Life::StaysWorking);
     caller.call("resume_agent", agent.clone());
     caller.until(&agent, "busy");
     let doomed = json!({"workspace_id": made["workspace_id"]});

@@ -3,13 +3,14 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use windlass_sdk::{Call, Hints, Result, Tool};
+use windlass_sdk::{Call, Hints, Result, Tool, http::Method};
 
 use crate::{
     ask::Coder,
     error::{self, About, Trouble},
     find::{Name, Place},
     order::once,
+    path::is_id,
     send::Said,
     task::Task,
 };
@@ -76,7 +77,7 @@ pub(crate) fn pause(coder: &Coder, name: &Name<'_>) -> Result<Value, Trouble> {
     name.first(coder, |place| match place {
         Place::Task(path) => turn(coder, path, "pause", "stop"),
         Place::Chat(path, _) => {
-            let chat = coder.post(&format!("{path}/interrupt"), &json!({}))?;
+            let chat = coder.say(Method::Post, &format!("{path}/interrupt"), None)?;
             Ok(json!({"id": chat["id"], "status": chat["status"]}))
         }
         Place::Workspace(workspace) => build(coder, &workspace.id, "stop"),
@@ -85,7 +86,8 @@ pub(crate) fn pause(coder: &Coder, name: &Name<'_>) -> Result<Value, Trouble> {
 
 /// Tasks can be paused since Coder 2.32. Those of before are their workspace.
 fn turn(coder: &Coder, path: &str, verb: &str, transition: &str) -> Result<Value, Trouble> {
-    match coder.post(&format!("{path}/{verb}"), &json!({})) {
+    let path = &by_id(coder, path)?;
+    match coder.say(Method::Post, &format!("{path}/{verb}"), None) {
         Err(trouble) if trouble.is_no_route() || trouble.status() == Some(405) => {
             let task: Task = coder.get(path)?;
             let id = task
@@ -95,6 +97,15 @@ fn turn(coder: &Coder, path: &str, verb: &str, transition: &str) -> Result<Value
         }
         answered => Ok(told(&answered?["workspace_build"])),
     }
+}
+
+/// The path of a task by its id, which is all that Coder promises to take here.
+fn by_id(coder: &Coder, path: &str) -> Result<String, Trouble> {
+    let Some((place, name)) = path.rsplit_once('/').filter(|(_, name)| !is_id(name)) else {
+        return Ok(path.to_owned());
+    };
+    let task: Task = coder.get(path)?;
+    Ok(format!("{place}/{}", task.id.as_deref().unwrap_or(name)))
 }
 
 fn build(coder: &Coder, workspace: &str, transition: &str) -> Result<Value, Trouble> {
