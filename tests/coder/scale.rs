@@ -54,6 +54,21 @@ fn workspaces_are_asked_for_page_by_page_too() {
 }
 
 #[test]
+fn a_coder_that_gives_smaller_pages_is_asked_for_all_of_them() {
+    for generation in [Generation::Floor, Generation::Chats] {
+        let Some(coder) = coder(generation) else { return };
+        coder.fleet(130);
+        let mut host = coder.setup().modern();
+        let mut total =
+            || host.call("list_all_agents", json!({}))["structuredContent"]["total"].clone();
+        let all = total();
+        assert!(all.as_u64().unwrap() >= 50, "{all}");
+        coder.most_on_page(30);
+        assert_eq!(total(), all);
+    }
+}
+
+#[test]
 fn a_log_of_a_million_lines_comes_page_by_page() {
     let Some(coder) = coder(Generation::Tasks) else { return };
     coder.many_logs(BUSY, 1_000_000);

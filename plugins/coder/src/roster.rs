@@ -13,6 +13,8 @@ use crate::{
 
 /// How many workspaces or chats are asked for at a time.
 const PAGE: usize = 200;
+/// Who gives fewer has no more: a Coder may give less than it is asked for, but hardly less than this.
+const SMALLEST_PAGE: usize = 25;
 
 /// Adds up all agents that are wanted. The sum must not grow with the fleet.
 ///
@@ -80,10 +82,10 @@ impl<S: Clone> Roster<'_, S> {
                 return Ok(sum);
             }
             sum = added;
-            if page.count != PAGE {
+            if page.count < SMALLEST_PAGE {
                 return Ok(sum);
             }
-            offset += PAGE;
+            offset += page.count;
             before = page.first;
         }
     }

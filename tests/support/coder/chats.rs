@@ -85,11 +85,13 @@ fn list(world: &World, query: &Query) -> Answered {
         })?;
         chats.drain(..=place);
     }
+    let most = world.most_on_page;
     let limit = match query.number("limit", PAGE)? {
         0 => PAGE,
         limit => limit,
     };
-    let page = chats.into_iter().skip(query.number("offset", 0)? as usize).take(limit as usize);
+    let page =
+        chats.into_iter().skip(query.number("offset", 0)? as usize).take(limit.min(most) as usize);
     Ok(Answer::json(200, &page.map(shown).collect()))
 }
 

@@ -105,6 +105,11 @@ impl Coder {
         self.shared.world().many_lines.insert(id.to_owned(), lines);
     }
 
+    /// From the next request on no page has more than this, whatever is asked for.
+    pub(crate) fn most_on_page(&self, most: u64) {
+        self.shared.world().most_on_page = most;
+    }
+
     /// How many connections came so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)

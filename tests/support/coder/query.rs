@@ -85,7 +85,7 @@ pub(super) fn page(
     let offset = query.number("offset", 0)?;
     let limit = match query.number("limit", 0)? {
         0 => most,
-        limit => limit,
+        limit => limit.min(most),
     };
     let (offset, limit) = (offset as usize, limit as usize);
     Ok(texts.into_iter().skip(offset).take(limit).collect())

@@ -81,10 +81,11 @@ fn list(world: &mut World, query: &Query) -> Answered {
         };
         (it.step == Step::Deleted) == deleted && words.iter().all(fits)
     };
+    let most = world.most_on_page;
     let found: Vec<_> = world.workspaces.iter_mut().filter(|it| fits(it)).collect();
     let count = found.len();
     let texts = found.into_iter().map(text).collect();
-    listed("workspaces", &page(texts, query, u64::MAX)?, count)
+    listed("workspaces", &page(texts, query, most)?, count)
 }
 
 /// The JSON of a workspace, made once for each change of it.

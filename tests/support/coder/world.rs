@@ -32,6 +32,7 @@ pub(super) struct World {
     pub(super) next_steps: VecDeque<Vec<Step>>,
     pub(super) next_turns: VecDeque<Vec<Turn>>,
     pub(super) many_lines: HashMap<String, u64>,
+    pub(super) most_on_page: u64,
     /// Seconds since it was set up. They pass by what happens.
     pub(super) now: u64,
     serial: u64,
@@ -111,6 +112,7 @@ impl World {
             next_steps: VecDeque::new(),
             next_turns: VecDeque::new(),
             many_lines: HashMap::new(),
+            most_on_page: u64::MAX,
             now: 7_200,
             serial: 0,
         };
