@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{coder, fleet};
 use crate::support::{
     Host,
-    coder::{Coder, Generation},
+    coder::{Coder, Fault, Generation},
     failure,
 };
 
@@ -119,10 +119,22 @@ fn what_cannot_start_is_refused_before_anything_is_made() {
 #[test]
 fn what_coder_itself_refuses_is_told_in_its_words() {
     let Some((coder, mut host)) = fleet(Generation::Tasks) else { return };
-    let plain =
-        json!({"template_name": "7e3b1a10-0000-4000-8000-000000000003", "rich_parameters": {}});
-    let told = refused(&coder, &mut host, plain).1;
-    assert!(told.contains("parameter `region`"), "{told}");
+    let said = "Template does not have a valid \"coder_ai_task\" resource.";
+    coder.fault("POST", "/api/v2/tasks/", 1, Fault::Answer(400, json!({"message": said})));
+    let told = failure(&host.call("create_new_agent_task", order(json!({}))));
+    assert_eq!(told, format!("VALIDATION_ERROR: Coder does not take it: {said}"));
+}
+
+#[test]
+fn a_deployment_that_was_upgraded_since_is_asked_in_its_new_way() {
+    let Some((coder, mut host)) = fleet(Generation::Older) else { return };
+    host.call("list_all_agents", json!({}));
+    coder.turn(Generation::Chats);
+    let made = host.call(
+        "create_new_agent_task",
+        order(json!({"workspace_name": "fix-login", "template_name": null})),
+    );
+    assert_eq!(made["structuredContent"]["data"]["metadata"]["kind"], "chat", "{made}");
 }
 
 #[test]

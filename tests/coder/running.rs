@@ -191,6 +191,18 @@ fn an_agent_that_was_made_without_a_word_is_found() {
 }
 
 #[test]
+fn a_workspace_of_somebodys_is_never_taken_for_a_chat() {
+    let Some(coder) = coder(Generation::Chats) else { return };
+    coder.fault("POST", "/api/v2/chats", 1, Fault::Status(503, None));
+    let mut host = setup(&coder).modern();
+    let order =
+        json!({"template_name": null, "workspace_name": "fix-login", "when_done": "delete"});
+    let failed = run(&mut host, order);
+    assert_eq!(failed["structuredContent"]["details"]["may_have_happened"], true, "{failed}");
+    assert_eq!(coder.count("POST", "/api/v2/workspaces/"), 0, "{:?}", coder.paths());
+}
+
+#[test]
 fn a_coder_that_is_away_for_a_while_is_waited_for() {
     let Some(coder) = coder(Generation::Tasks) else { return };
     coder.next(Life::StaysWorking);
@@ -200,6 +212,8 @@ fn a_coder_that_is_away_for_a_while_is_waited_for() {
     coder.fault("GET", "/api/v2/tasks/ann/", 3, Fault::Status(503, None));
     coder.fault("GET", "/api/v2/tasks/ann/", 3, Fault::CloseBeforeAnswer);
     coder.fault("GET", "/api/v2/tasks/ann/", 3, Fault::Garbage);
+    // What stands in its place says no to everything.
+    coder.fault("GET", "/api/v2/tasks/ann/", 3, Fault::Answer(404, json!("default backend")));
     coder.fault("GET", "/api/v2/tasks/ann/", 1, Fault::Delay(Duration::from_millis(10)));
     let before = coder.count("GET", "/api/v2/tasks/ann/");
     until("it is followed on", || coder.count("GET", "/api/v2/tasks/ann/") > before + 12);

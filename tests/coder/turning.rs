@@ -145,6 +145,35 @@ fn who_is_at_work_is_deleted_by_force_only() {
 }
 
 #[test]
+fn a_workspace_where_a_chat_is_at_work_is_deleted_by_force_only() {
+    let Some((coder, mut host)) = fleet(Generation::Chats) else { return };
+    coder.next_turns(&[
+        Turn::Running,
+        Turn::Says("One."),
+        Turn::Says("Two."),
+        Turn::Says("Three."),
+    ]);
+    let order = json!({"user": "me", "prompt": "Mend it", "workspace_name": "upgrade"});
+    let made = host.call("create_new_agent_task", order)["structuredContent"]["data"].clone();
+    let shown = host.call("get_agent_details_by_id", work(made["id"].as_str().unwrap()));
+    assert_eq!(shown["structuredContent"]["data"]["status"], "busy", "{shown}");
+    let told = host.call("delete_agent_workspace", json!({"workspace_id": AT_REST}));
+    assert!(failure(&told).starts_with("CONFLICT: the agent is at work"), "{told}");
+    assert_eq!(coder.count("POST", "/api/v2/workspaces/"), 0);
+}
+
+#[test]
+fn what_is_somebody_elses_is_not_ones_own_by_its_id() {
+    let Some((coder, mut host)) = fleet(Generation::Floor) else { return };
+    let bobs = "9a0b1c2d-0000-4000-8000-000000000004";
+    let told = failure(&host.call("pause_agent", json!({"user": "me", "agent_id": bobs})));
+    assert!(told.starts_with("AGENT_NOT_FOUND: "), "{told}");
+    assert_eq!(coder.count("POST", ""), 0);
+    let shown = host.call("get_agent_details_by_id", json!({"user": "bob", "agent_id": bobs}));
+    assert_eq!(shown["isError"], false, "{shown}");
+}
+
+#[test]
 fn a_task_of_the_first_generation_goes_with_its_workspace() {
     let Some((coder, mut host)) = fleet(Generation::Older) else { return };
     let gone = host.call("delete_agent_workspace", json!({"workspace_id": AT_REST}));
