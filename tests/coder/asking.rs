@@ -64,6 +64,12 @@ fn patience_and_retries_are_those_of_the_environment() {
     let told = failure(&host.call("get_agent_details_by_id", work(BUSY)));
     assert_eq!(told, "NETWORK_ERROR: Coder did not answer in time");
     assert_eq!(coder.count("GET", TASK), 2);
+    // So is one that begins to answer and stops.
+    coder.heal();
+    coder.forget();
+    coder.fault("GET", TASK, 1, Fault::Stall);
+    let told = host.call("get_agent_details_by_id", work(BUSY));
+    assert_eq!((told["isError"] != true, coder.count("GET", TASK)), (true, 2), "{told}");
     let setup = coder.setup().environment("CODER_MAX_RETRIES", "many");
     let told = failure(&setup.modern().call("list_all_agents", json!({})));
     assert!(told.contains("`plugins.coder.config.max_retries` (CODER_MAX_RETRIES)"), "{told}");

@@ -1,8 +1,9 @@
 //! The body of an answer, as it comes in.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::timeout;
 
 use super::{Web, failure};
 use crate::{
@@ -18,6 +19,8 @@ pub struct Body {
     place: String,
     source: Source,
     web: Web,
+    /// How long the next piece may take.
+    patience: Duration,
     /// How much more may come.
     left: usize,
     /// What came and may be the beginning of a secret.
@@ -34,28 +37,41 @@ enum Source {
 }
 
 impl Body {
-    pub(super) fn new(place: String, response: reqwest::Response, web: Web) -> Self {
+    pub(super) fn new(
+        place: String,
+        response: reqwest::Response,
+        web: Web,
+        patience: Duration,
+    ) -> Self {
         let source = Source::Open(Box::new(response));
         let (held, ready) = (BytesMut::new(), Bytes::new());
-        Self { place, source, web, left: LARGEST_ANSWER, held, ready }
+        Self { place, source, web, patience, left: LARGEST_ANSWER, held, ready }
     }
 
     /// Up to `most` bytes, as soon as there are some; `None` at the end.
     pub async fn read(&mut self, most: u32) -> Result<Option<Vec<u8>>> {
         while self.ready.is_empty() {
             let chunk = match &mut self.source {
-                Source::Open(response) => response.chunk().await,
+                Source::Open(response) => timeout(self.patience, response.chunk()).await,
                 Source::Ended => return Ok(None),
                 Source::Broken(error) => return Err(Failure::Answer(error.clone())),
             };
             match chunk {
-                Ok(Some(chunk)) => self.take(chunk),
-                Ok(None) => {
+                Ok(Ok(Some(chunk))) => self.take(chunk),
+                Ok(Ok(None)) => {
                     self.ready = self.web.mask().rest(&self.held);
                     self.source = Source::Ended;
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     self.source = Source::Broken(failure(&self.web.mask(), &self.place, &error))
+                }
+                Err(_) => {
+                    let message = format!(
+                        "`{}` stopped in the middle of its answer for {} s",
+                        self.place,
+                        self.patience.as_secs_f32()
+                    );
+                    self.source = Source::Broken(Error::new(Code::Timeout, message));
                 }
             }
         }

@@ -47,6 +47,8 @@ const MOST_HEADERS: usize = 100;
 const LARGEST_HEADERS: usize = 64 << 10;
 /// A host that does not pick up by then is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The shortest time that the next piece of an answer has, however late its head came.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection waits for the next request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many connections per host wait for the next request.
@@ -111,6 +113,7 @@ impl Web {
         body: Bytes,
         deadline: Instant,
     ) -> Result<Answer> {
+        let patience = deadline.saturating_duration_since(Instant::now()).max(LEAST_PATIENCE);
         let size = body.len();
         if size > LARGEST_REQUEST {
             return Err(limit(format!(
@@ -126,7 +129,7 @@ impl Web {
             return Err(timeout(format!("`{place}` did not answer in time")));
         };
         match sent {
-            Ok(response) => self.answer(place, response),
+            Ok(response) => self.answer(place, response, patience),
             Err(error) => Err(Failure::Answer(failure(&self.mask(), &place, &error))),
         }
     }
@@ -176,7 +179,12 @@ impl Web {
         Ok(map)
     }
 
-    fn answer(&self, place: String, response: reqwest::Response) -> Result<Answer> {
+    fn answer(
+        &self,
+        place: String,
+        response: reqwest::Response,
+        patience: Duration,
+    ) -> Result<Answer> {
         let head = response.headers();
         let size: usize = head.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if size > LARGEST_HEADERS {
@@ -191,7 +199,7 @@ impl Web {
         };
         let headers = head.iter().filter_map(readable).collect();
         let status = response.status().as_u16();
-        Ok(Answer { status, headers, body: Body::new(place, response, self.clone()) })
+        Ok(Answer { status, headers, body: Body::new(place, response, self.clone(), patience) })
     }
 
     /// Hides all values that are known at this moment. An answer can be so long that a secret is replaced meanwhile.

@@ -39,23 +39,24 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Gives each element of a list, which stands alone or as a field of an object.
+    /// Gives each element of a list, which stands alone or as a field of an object; and what the object says of how many
+    /// there are in all.
     pub(crate) fn each<T: DeserializeOwned>(
         self,
         field: &'static str,
         take: &mut dyn FnMut(T),
-    ) -> serde_json::Result<()> {
+    ) -> serde_json::Result<Option<u64>> {
         let elements = Elements { field, take, kind: PhantomData };
         match self {
             Self::Whole(bytes) => {
                 let mut from = serde_json::Deserializer::from_slice(&bytes);
-                elements.deserialize(&mut from)?;
-                from.end()
+                let count = elements.deserialize(&mut from)?;
+                from.end().map(|()| count)
             }
             Self::Long(reader) => {
                 let mut from = serde_json::Deserializer::from_reader(reader);
-                elements.deserialize(&mut from)?;
-                from.end()
+                let count = elements.deserialize(&mut from)?;
+                from.end().map(|()| count)
             }
         }
     }
@@ -68,33 +69,33 @@ struct Elements<'a, T> {
 }
 
 impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Elements<'_, T> {
-    type Value = ();
+    type Value = Option<u64>;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Option<u64>, D::Error> {
         from.deserialize_any(self)
     }
 }
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<'_, T> {
-    type Value = ();
+    type Value = Option<u64>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "a list, or an object with the list `{}`", self.field)
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<Option<u64>, E> {
+        Ok(None)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Option<u64>, A::Error> {
         while let Some(element) = elements.next_element()? {
             (self.take)(element);
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let mut found = false;
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Option<u64>, A::Error> {
+        let (mut found, mut count) = (false, None);
         while let Some(field) = fields.next_key::<String>()? {
             if field == self.field {
                 found = true;
@@ -104,11 +105,13 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<'_, T> {
                     take: &mut *self.take,
                     kind,
                 })?;
+            } else if field == "count" {
+                count = fields.next_value()?;
             } else {
                 fields.next_value::<IgnoredAny>()?;
             }
         }
-        if found { Ok(()) } else { Err(A::Error::missing_field(self.field)) }
+        if found { Ok(count) } else { Err(A::Error::missing_field(self.field)) }
     }
 }
 

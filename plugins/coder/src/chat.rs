@@ -24,7 +24,7 @@ pub(crate) struct Chat {
     pub(crate) last_error: Option<ChatError>,
     pub(crate) last_turn_summary: Option<String>,
     summary: Option<String>,
-    archived: bool,
+    pub(crate) archived: bool,
     labels: BTreeMap<String, String>,
     created_at: Option<String>,
     updated_at: Option<String>,

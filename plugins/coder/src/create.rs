@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use windlass_sdk::{Call, Hints, Result, Tool};
 
-use crate::{ask::Coder, details::Details, make::Plan, order::Order};
+use crate::{ask::Coder, details::Details, make::make, order::Order};
 
 /// Makes an agent with a workspace of its own and gives it something to do. What cannot start is refused before anything is
 /// made. `run_agent_task` does the same and waits for the end.
@@ -22,7 +22,7 @@ impl Tool for CreateNewAgentTask {
 
     fn run(self, call: &Call) -> Result<Details> {
         let coder = Coder::of(call, self.order.deployment.as_deref())?;
-        let data = Plan::of(&coder, &self.order)?.carry_out(&coder)?;
+        let data = make(&coder, &self.order, None, || Ok(()))?;
         Ok(Details { success: true, data })
     }
 }

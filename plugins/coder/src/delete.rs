@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use windlass_sdk::{Call, Error, Hints, Result, Tool, http::Method, types::Abilities};
 
 use crate::{
-    agent::{Agent, Status},
+    agent::{Agent, Status, Wanted},
     ask::Coder,
     chat::Chat,
-    error::{self, About, Trouble},
-    order::once,
+    error::{self, About, Trouble, once},
+    find::{Name, Place, nowhere},
     path::{id_step, step},
+    roster::Roster,
     task::Task,
     workspace::Workspace,
 };
@@ -38,7 +39,8 @@ pub(crate) struct Deleted {
 
 /// What is to go.
 enum Doomed {
-    Workspace(Box<Workspace>),
+    /// A workspace, and the path of the task in it.
+    Workspace(Box<Workspace>, Option<String>),
     Chat(String),
 }
 
@@ -56,7 +58,7 @@ impl Tool for DeleteAgentWorkspace {
             Err(trouble) if trouble.status() == Some(410) => return Ok(gone(id)),
             Err(trouble) => return Err(trouble.about(About::Workspace).into()),
         };
-        if let Doomed::Workspace(workspace) = &doomed
+        if let Doomed::Workspace(workspace, _) = &doomed
             && workspace.is_going()
         {
             return Ok(gone(id));
@@ -85,23 +87,48 @@ impl DeleteAgentWorkspace {
 fn find(coder: &Coder, id: &str) -> Result<(Doomed, Agent), Trouble> {
     match coder.get::<Workspace>(&format!("/api/v2/workspaces/{id}")) {
         Ok(workspace) => {
-            let mut agent = Agent::from(workspace.clone());
-            if let Some(task) = task(coder, &workspace)? {
-                let task = Agent::from(coder.get::<Task>(&task)?);
-                agent = Agent { workspace_name: agent.workspace_name, ..task };
-            }
-            Ok((Doomed::Workspace(Box::new(workspace)), agent))
+            let (task, agent) = agent_in(coder, &workspace)?;
+            Ok((Doomed::Workspace(Box::new(workspace), task), agent))
         }
-        Err(missing) if missing.is_missing() => coder
-            .offered(|offer| {
-                let place = offer.chats.as_ref().ok_or_else(crate::find::nowhere)?;
+        Err(missing) if missing.is_missing() => {
+            let chat = coder.offered(|offer| {
+                let place = offer.chats.as_ref().ok_or_else(nowhere)?;
                 let path = format!("{place}/{id}");
                 let chat: Chat = coder.get(&path)?;
                 Ok((Doomed::Chat(path), Agent::from(chat)))
-            })
-            .map_err(|trouble| if missing.status() == Some(410) { missing } else { trouble }),
+            });
+            chat.map_err(|trouble| if missing.status() == Some(410) { missing } else { trouble })
+        }
         Err(trouble) => Err(trouble),
     }
+}
+
+/// Who works in a workspace: its task, a chat that is at work there, or whoever the workspace itself tells of.
+fn agent_in(coder: &Coder, workspace: &Workspace) -> Result<(Option<String>, Agent), Trouble> {
+    let agent = Agent::from(workspace.clone());
+    if let Some(path) = task(coder, workspace)? {
+        match coder.get::<Task>(&path) {
+            Ok(task) => {
+                let workspace_name = agent.workspace_name;
+                return Ok((Some(path), Agent { workspace_name, ..task.into() }));
+            }
+            // It is gone, and left its workspace behind.
+            Err(trouble) if trouble.is_missing() => {}
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    let wanted = Wanted { user: None, status: Some(Status::Busy) };
+    let add = |(id, found): &mut (String, Option<Agent>), agent: Agent| {
+        if agent.workspace_id.as_ref() == Some(id) {
+            *found = Some(agent);
+        }
+    };
+    let (_, chat) = coder.offered(|offer| {
+        let roster = Roster { coder, offer, wanted: &wanted, add };
+        roster.chats((workspace.id.clone(), None))
+    })?;
+    let workspace_name = agent.workspace_name.clone();
+    Ok((None, chat.map_or(agent, |chat| Agent { workspace_name, ..chat })))
 }
 
 /// The path of the task in a workspace, where there is one and Coder can tell of it.
@@ -126,13 +153,11 @@ fn delete(coder: &Coder, doomed: &Doomed, agent: &Agent) -> Result<Deleted, Erro
             once(said, About::Workspace)?;
             (agent.id.as_str(), json!({"id": agent.id, "archived": true}))
         }
-        Doomed::Workspace(workspace) => {
-            let id = workspace.id.as_str();
-            let task = task(coder, workspace).map_err(|trouble| trouble.about(About::Part))?;
-            (
-                id,
-                json!({"workspace_id": id, "task_id": workspace.task_id, "transition": "delete", "build": take_down(coder, id, task)?}),
-            )
+        Doomed::Workspace(workspace, task) => {
+            let Workspace { id, task_id, .. } = &**workspace;
+            let build = take_down(coder, id, task.as_deref())?;
+            let data = json!({"workspace_id": id, "task_id": task_id, "transition": "delete", "build": build});
+            (id.as_str(), data)
         }
     };
     Ok(Deleted {
@@ -142,19 +167,33 @@ fn delete(coder: &Coder, doomed: &Doomed, agent: &Agent) -> Result<Deleted, Erro
     })
 }
 
-/// Deletes what nobody has to be asked about.
-pub(crate) fn now(coder: &Coder, id: &str) -> Result<(), Error> {
+/// Deletes an agent that nobody has to be asked about.
+pub(crate) fn now(coder: &Coder, name: &Name<'_>, agent: &Agent) -> Result<(), Error> {
+    // The workspace of a chat may be somebody's own, and a task may have none yet.
+    let id = match &agent.workspace_id {
+        Some(workspace) if !agent.is_chat() => workspace,
+        _ => &agent.id,
+    };
     match find(coder, id) {
         Ok((doomed, agent)) => delete(coder, &doomed, &agent).map(drop),
-        Err(trouble) if trouble.is_missing() => Ok(()),
+        Err(trouble) if trouble.is_missing() => {
+            let said = name.first(coder, |place| match place {
+                Place::Task(path) => coder.say(Method::Delete, path, None),
+                _ => Ok(Value::Null),
+            });
+            match said {
+                Err(trouble) if trouble.is_missing() => Ok(()),
+                said => once(said, About::Agent).map(drop),
+            }
+        }
         Err(trouble) => Err(trouble.about(About::Workspace)),
     }
 }
 
 /// With its task, where it has one: a task without a workspace would stay behind.
-fn take_down(coder: &Coder, id: &str, task: Option<String>) -> Result<Value, Error> {
+fn take_down(coder: &Coder, id: &str, task: Option<&str>) -> Result<Value, Error> {
     if let Some(task) = task {
-        match coder.say(Method::Delete, &task, None) {
+        match coder.say(Method::Delete, task, None) {
             // The tasks of the first generation cannot be deleted, but for their workspace.
             Err(trouble) if trouble.is_missing() || trouble.status() == Some(405) => {}
             said => return once(said, About::Workspace),

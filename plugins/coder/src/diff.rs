@@ -7,6 +7,7 @@ use windlass_sdk::{Call, Hints, Result, Tool};
 use crate::{
     LOOKS,
     ask::Coder,
+    body::Body,
     error::{self, About, Trouble},
     find::{Name, Place},
 };
@@ -52,7 +53,7 @@ impl Tool for GetAgentDiff {
         let coder = Coder::of(call, self.deployment.as_deref())?;
         let name = Name { user: &self.user, id: &self.agent_id };
         let shown = name.first(&coder, |place| match place {
-            Place::Chat(path, _) => coder.get::<Diff>(&format!("{path}/diff")),
+            Place::Chat(path, _) => of_chat(&coder, path),
             Place::Task(path) => {
                 // Whether there is such a task, or something else of this name.
                 coder.get::<serde::de::IgnoredAny>(path)?;
@@ -62,6 +63,25 @@ impl Tool for GetAgentDiff {
         });
         let data = shown.map_err(|trouble| trouble.about(About::Agent))?;
         Ok(Shown { success: true, data })
+    }
+}
+
+/// What a chat changed, unless that is too much to tell.
+pub(crate) fn of_chat(coder: &Coder, path: &str) -> Result<Diff, Trouble> {
+    let told = coder.read(&format!("{path}/diff"), |body| match body {
+        body @ Body::Whole(_) => body.parse().map(Some),
+        Body::Long(_) => Ok(None),
+    });
+    match told {
+        Ok(Some(diff)) => Ok(diff),
+        Ok(None) => Err(Trouble::Unanswered(error::not_here(
+            "what it changed is more than a megabyte: look into its workspace, or at the branch that it pushed",
+        ))),
+        // The chat was there a moment ago.
+        Err(trouble) if trouble.is_missing() => Err(Trouble::Unanswered(error::not_here(
+            "this Coder does not tell what a chat changed",
+        ))),
+        Err(trouble) => Err(trouble),
     }
 }
 

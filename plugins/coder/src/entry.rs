@@ -66,14 +66,17 @@ pub(crate) struct Choice {
     limit: usize,
     kept: VecDeque<Entry>,
     bytes: usize,
+    /// How far it was looked, where that is not the oldest entry that is kept.
+    looked_to: Option<i64>,
     /// Whether there were more than are kept.
     is_cut: bool,
 }
 
 impl Choice {
     pub(crate) fn new(limit: usize) -> Self {
-        let (kept, bytes) = (VecDeque::new(), 0);
-        Self { level: None, since: None, before: None, limit, kept, bytes, is_cut: false }
+        let kept = VecDeque::new();
+        let (level, since, before, looked_to) = (None, None, None, None);
+        Self { level, since, before, limit, kept, bytes: 0, looked_to, is_cut: false }
     }
 
     /// Takes one entry; they come oldest first.
@@ -92,6 +95,9 @@ impl Choice {
 
     /// The same for entries that come newest first. Whether more are wanted.
     pub(crate) fn take_older(&mut self, entry: Entry) -> bool {
+        if self.since.is_some_and(|since| entry.ms().is_some_and(|ms| ms < since)) {
+            return false;
+        }
         if !self.wants(&entry) {
             return true;
         }
@@ -110,9 +116,15 @@ impl Choice {
             && self.since.is_none_or(|since| entry.ms().is_none_or(|ms| ms >= since))
     }
 
+    /// There are more, from this number down, and they were not looked at.
+    pub(crate) fn stop_at(&mut self, id: Option<i64>) {
+        (self.is_cut, self.looked_to) = (id.is_some(), id);
+    }
+
     /// Where the next page ends: the number that all of its entries are below.
     pub(crate) fn next_before(&self) -> Option<i64> {
-        self.kept.front().filter(|_| self.is_cut).map(|entry| entry.id)
+        let oldest = self.looked_to.or_else(|| self.kept.front().map(|entry| entry.id));
+        oldest.filter(|_| self.is_cut)
     }
 
     pub(crate) fn shown(self, agent: &str) -> Vec<LogEntry> {

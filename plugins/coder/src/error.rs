@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_sdk::{Error, types::Code};
 
+/// What an error says where nobody knows whether what was said was done.
+const OPEN: &str = "may_have_happened";
 /// As much of Coder's own words as an error repeats.
 const LONGEST_REASON: usize = 300;
 /// As many of the fields that Coder does not like as an error names.
@@ -200,6 +202,33 @@ pub(crate) fn of_field(field: &str, message: impl Into<String>) -> Error {
 pub(crate) fn of_choice(field: &str, message: impl Into<String>, choices: &[String]) -> Error {
     let details = json!({"error_code": "VALIDATION_ERROR", "field": field, "choices": choices});
     Error::invalid(message).with_details(&details)
+}
+
+/// What came of something that was said once. Where nobody knows whether it was done, the error says so.
+pub(crate) fn once<T>(said: Result<T, Trouble>, about: About) -> Result<T, Error> {
+    said.map_err(|trouble| {
+        let is_open = match &trouble {
+            Trouble::Refused(refusal) => refusal.status >= 500,
+            Trouble::Unanswered(error) => matches!(error.code, Code::Timeout | Code::Unavailable),
+            Trouble::Unreadable => true,
+        };
+        let error = trouble.about(about);
+        if !is_open {
+            return error;
+        }
+        let mut details = error.known();
+        details.insert(OPEN.to_owned(), true.into());
+        let message = format!(
+            "{}; it may have happened all the same: look before you say it again",
+            error.message
+        );
+        Error::new(error.code, message).with_details(&details)
+    })
+}
+
+/// Whether it may have happened all the same.
+pub(crate) fn is_open(error: &Error) -> bool {
+    error.known().get(OPEN).is_some_and(|open| open == true)
 }
 
 /// Something in its way that the caller can put aside.

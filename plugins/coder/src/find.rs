@@ -1,5 +1,7 @@
 //! An agent that somebody names: a task where there are tasks, else a chat, else a workspace.
 
+use serde::Deserialize;
+
 use crate::{
     agent::Agent,
     ask::Coder,
@@ -16,6 +18,28 @@ use crate::{
 pub(crate) struct Name<'a> {
     pub(crate) user: &'a str,
     pub(crate) id: &'a str,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Task,
+    Chat,
+    Workspace,
+}
+
+/// Who the token belongs to.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) username: String,
+    pub(crate) organization_ids: Vec<String>,
+}
+
+impl User {
+    pub(crate) fn me(coder: &Coder) -> Result<Self, Trouble> {
+        coder.get("/api/v2/users/me")
+    }
 }
 
 /// What may be behind a name.
@@ -40,12 +64,11 @@ impl Name<'_> {
         coder.offered(|offer| {
             let mut missed = None;
             let mut routeless = None;
-            for kind in [task, chat, workspace] {
-                let tried = match kind(coder, offer, &user, &id, self) {
-                    Some(Ok(place)) => act(&place),
-                    Some(Err(trouble)) => Err(trouble),
-                    None => continue,
+            for kind in [Kind::Task, Kind::Chat, Kind::Workspace] {
+                let Some(place) = self.place(coder, offer, kind, (&user, &id)).transpose() else {
+                    continue;
                 };
+                let tried = place.and_then(|place| act(&place));
                 match tried {
                     Err(trouble) if trouble.is_no_route() => {
                         routeless.get_or_insert(trouble);
@@ -69,39 +92,53 @@ impl Name<'_> {
         })
     }
 
-    fn owns(&self, names: &[Option<&str>]) -> Result<(), Trouble> {
-        let same = |name: &Option<&str>| name.is_some_and(|it| it.eq_ignore_ascii_case(self.user));
-        if self.user == "me" || names.iter().any(same) { Ok(()) } else { Err(nowhere()) }
+    /// What may be there of this kind. The name stands in paths as it is given beside.
+    fn place(
+        &self,
+        coder: &Coder,
+        offer: &Offer,
+        kind: Kind,
+        (user, id): (&str, &str),
+    ) -> Result<Option<Place>, Trouble> {
+        match kind {
+            Kind::Task => {
+                let place = offer.tasks.as_ref();
+                Ok(place.map(|place| Place::Task(format!("{place}/{user}/{id}"))))
+            }
+            Kind::Chat => {
+                // Chats have no names.
+                let Some(place) = offer.chats.as_ref().filter(|_| is_id(id)) else {
+                    return Ok(None);
+                };
+                let path = format!("{place}/{id}");
+                let chat: Chat = coder.get(&path)?;
+                self.owns(coder, &chat.owners())?;
+                Ok(Some(Place::Chat(path, Box::new(chat))))
+            }
+            Kind::Workspace if is_id(id) => {
+                let workspace: Workspace = coder.get(&format!("/api/v2/workspaces/{id}"))?;
+                self.owns(coder, &[Some(&workspace.owner_name), Some(&workspace.owner_id)])?;
+                Ok(Some(Place::Workspace(Box::new(workspace))))
+            }
+            Kind::Workspace => {
+                let path = format!("/api/v2/users/{user}/workspace/{id}");
+                coder.get(&path).map(|workspace| Some(Place::Workspace(Box::new(workspace))))
+            }
+        }
     }
-}
 
-type Tried = Option<Result<Place, Trouble>>;
-
-fn task(_: &Coder, offer: &Offer, user: &str, id: &str, _: &Name<'_>) -> Tried {
-    offer.tasks.as_ref().map(|place| Ok(Place::Task(format!("{place}/{user}/{id}"))))
-}
-
-/// Chats have no names.
-fn chat(coder: &Coder, offer: &Offer, _: &str, id: &str, name: &Name<'_>) -> Tried {
-    let place = offer.chats.as_ref().filter(|_| is_id(id))?;
-    let path = format!("{place}/{id}");
-    let found = coder.get::<Chat>(&path).and_then(|chat| {
-        name.owns(&chat.owners())?;
-        Ok(Place::Chat(path, Box::new(chat)))
-    });
-    Some(found)
-}
-
-fn workspace(coder: &Coder, _: &Offer, user: &str, id: &str, name: &Name<'_>) -> Tried {
-    let found = if is_id(id) {
-        coder.get::<Workspace>(&format!("/api/v2/workspaces/{id}"))
-    } else {
-        coder.get::<Workspace>(&format!("/api/v2/users/{user}/workspace/{id}"))
-    };
-    Some(found.and_then(|workspace| {
-        name.owns(&[Some(workspace.owner_name.as_str()), Some(workspace.owner_id.as_str())])?;
-        Ok(Place::Workspace(Box::new(workspace)))
-    }))
+    /// Fails where it is somebody else's: what has an id is found whoever is named with it.
+    fn owns(&self, coder: &Coder, owners: &[Option<&str>]) -> Result<(), Trouble> {
+        let is_owner =
+            |name: &str| owners.iter().flatten().any(|owner| owner.eq_ignore_ascii_case(name));
+        let is_theirs = if self.user == "me" {
+            let me = User::me(coder)?;
+            is_owner(&me.id) || is_owner(&me.username)
+        } else {
+            is_owner(self.user)
+        };
+        if is_theirs { Ok(()) } else { Err(nowhere()) }
+    }
 }
 
 /// As Coder would say it.

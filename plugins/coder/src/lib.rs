@@ -12,6 +12,7 @@ mod entry;
 mod error;
 mod find;
 mod fleet;
+mod follow;
 mod list;
 mod logs;
 mod look;

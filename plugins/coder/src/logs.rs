@@ -80,7 +80,7 @@ impl GetAgentExecutionLogs {
 /// What was said in one place, as far as it is wanted.
 pub(crate) fn read(coder: &Coder, place: &Place, choice: &Choice) -> Result<Choice, Trouble> {
     match place {
-        Place::Task(path) => list(coder, &format!("{path}/logs"), "logs", choice),
+        Place::Task(path) => list(coder, &format!("{path}/logs"), choice),
         Place::Chat(path, _) => message::read(coder, path, choice.clone()),
         Place::Workspace(workspace) => of_workspace(coder, workspace, choice),
     }
@@ -90,22 +90,17 @@ pub(crate) fn read(coder: &Coder, place: &Place, choice: &Choice) -> Result<Choi
 fn of_workspace(coder: &Coder, workspace: &Workspace, choice: &Choice) -> Result<Choice, Trouble> {
     let build = format!("/api/v2/workspacebuilds/{}/logs", workspace.latest_build.id);
     let Some(connection) = workspace.connection() else {
-        return list(coder, &build, "logs", choice);
+        return list(coder, &build, choice);
     };
     let before = choice.before.map(|before| format!("?before={before}")).unwrap_or_default();
     let path = format!("/api/v2/workspaceagents/{}/logs{before}", connection.id);
-    list(coder, &path, "logs", choice)
+    list(coder, &path, choice)
 }
 
-fn list(
-    coder: &Coder,
-    path: &str,
-    field: &'static str,
-    choice: &Choice,
-) -> Result<Choice, Trouble> {
+fn list(coder: &Coder, path: &str, choice: &Choice) -> Result<Choice, Trouble> {
     coder.read(path, |body| {
         let mut choice = choice.clone();
-        body.each(field, &mut |entry| choice.take(entry))?;
+        body.each("logs", &mut |entry| choice.take(entry))?;
         Ok(choice)
     })
 }

@@ -1,5 +1,7 @@
 //! How far an agent is with what it was told, from one look at it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{chat::Chat, task::Task, workspace::Workspace};
 
 /// What one look shows.
@@ -17,6 +19,10 @@ pub(crate) enum Phase {
     Works,
     /// It does nothing at the moment, which may be the end.
     Rests,
+    /// It does nothing at the moment, and has done something before.
+    Ended,
+    /// Somebody is stopping it.
+    Interrupted,
     Complete,
     Failed(String),
 }
@@ -53,6 +59,9 @@ impl Look {
                 let why = build.job.error.as_deref().unwrap_or("its workspace cannot be built");
                 Self::new(Phase::Failed(why.to_owned()), "failed", Some(why))
             }
+            "canceling" | "canceled" => {
+                Self::new(Phase::Failed("its build was canceled".to_owned()), "canceled", None)
+            }
             "deleting" | "deleted" => {
                 Self::new(Phase::Failed("its workspace was deleted".to_owned()), "deleted", None)
             }
@@ -62,10 +71,16 @@ impl Look {
     }
 
     pub(crate) fn of_chat(chat: &Chat) -> Self {
-        let summary = chat.last_turn_summary.as_deref();
+        let summary = chat.last_turn_summary.as_deref().filter(|it| !it.is_empty());
         match chat.status.as_deref().unwrap_or("unknown") {
+            _ if chat.archived => {
+                Self::new(Phase::Failed("it was archived".to_owned()), "archived", None)
+            }
             "running" => Self::new(Phase::Works, "running", summary),
-            "waiting" => Self::new(Phase::Rests, "waiting", summary),
+            "interrupting" => Self::new(Phase::Interrupted, "interrupting", summary),
+            // It tells of a turn that has ended.
+            "waiting" if summary.is_some() => Self::new(Phase::Ended, "waiting", summary),
+            "waiting" => Self::new(Phase::Rests, "waiting", None),
             "error" => {
                 let why = chat.failure().unwrap_or_else(|| "Coder does not say why".to_owned());
                 Self::new(Phase::Failed(why.clone()), "error", Some(&why))
@@ -97,11 +112,12 @@ fn said(state: Option<&str>, message: Option<&str>, status: &str) -> Look {
 #[derive(Debug, Default)]
 pub(crate) struct Course {
     has_worked: bool,
+    was_interrupted: bool,
     rests: u32,
 }
 
 /// How an agent came to its end.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub(crate) enum End {
     Complete,
     Failed(String),
@@ -114,12 +130,18 @@ const LOOKS_BEFORE_WORK: u32 = 15;
 
 impl Course {
     pub(crate) fn take(&mut self, phase: &Phase) -> Option<End> {
-        self.rests = if *phase == Phase::Rests { self.rests + 1 } else { 0 };
+        let rests = matches!(phase, Phase::Rests | Phase::Ended);
+        self.rests = if rests { self.rests + 1 } else { 0 };
         match phase {
             Phase::Complete => return Some(End::Complete),
             Phase::Failed(why) => return Some(End::Failed(why.clone())),
-            Phase::Works => self.has_worked = true,
+            Phase::Works => (self.has_worked, self.was_interrupted) = (true, false),
+            Phase::Ended => self.has_worked = true,
+            Phase::Interrupted => self.was_interrupted = true,
             Phase::Waits | Phase::Rests => {}
+        }
+        if rests && self.was_interrupted {
+            return Some(End::Failed("somebody interrupted it".to_owned()));
         }
         let most = if self.has_worked { LOOKS_AT_REST } else { LOOKS_BEFORE_WORK };
         (self.rests >= most).then_some(End::Complete)
@@ -163,7 +185,12 @@ mod tests {
         );
         let failed = look(json!({"status": "error", "last_error": {"message": "No key"}}));
         assert_eq!(failed.phase, Phase::Failed("No key".to_owned()));
-        assert!(matches!(look(json!({"status": "requires_action"})).phase, Phase::Failed(_)));
+        assert_eq!(look(json!({"status": "waiting"})).phase, Phase::Rests);
+        for chat in
+            [json!({"status": "requires_action"}), json!({"status": "waiting", "archived": true})]
+        {
+            assert!(matches!(look(chat).phase, Phase::Failed(_)));
+        }
     }
 
     #[track_caller]
@@ -175,12 +202,16 @@ mod tests {
 
     #[test]
     fn an_agent_that_rests_for_a_while_after_its_work_has_ended() {
-        use Phase::{Complete, Failed, Rests, Waits, Works};
+        use Phase::{Complete, Ended, Failed, Interrupted, Rests, Waits, Works};
         check_course(&[Waits, Works, Complete], Some(End::Complete));
         check_course(&[Failed("no".into())], Some(End::Failed("no".into())));
         check_course(&[Works, Rests, Rests, Rests], Some(End::Complete));
         check_course(&[Works, Rests, Rests, Works, Rests, Rests], None);
         check_course(&[Rests, Rests, Rests, Rests], None);
+        check_course(&[Ended, Ended, Ended], Some(End::Complete));
+        let interrupted = Some(End::Failed("somebody interrupted it".into()));
+        check_course(&[Works, Interrupted, Ended], interrupted);
+        check_course(&[Works, Interrupted, Works, Rests, Rests, Rests], Some(End::Complete));
         check_course(&vec![Rests; LOOKS_BEFORE_WORK as usize], Some(End::Complete));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_sdk::{Error, Result};
 
@@ -10,10 +9,11 @@ use crate::{
     agent::Agent,
     ask::Coder,
     chat::{Chat, MARK},
-    error::{self, About, Trouble},
+    error::{self, About, Trouble, once},
+    find::User,
     message::Text,
     offer::Offer,
-    order::{Order, once},
+    order::Order,
     path::encoded,
     task::Task,
     template::{Parameter, Preset, Template, check_values},
@@ -39,23 +39,38 @@ enum Kind {
     Workspace,
 }
 
-/// Who the token belongs to.
-#[derive(Deserialize)]
-struct User {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    username: String,
-    #[serde(default)]
-    organization_ids: Vec<String>,
-}
-
 /// A template with all that an order says of it.
 struct Chosen {
     template: Template,
+    presets: Vec<Preset>,
     preset: Option<Preset>,
     values: BTreeMap<String, String>,
     parameters: Vec<Parameter>,
+}
+
+/// Makes what is ordered, marked for a job if it is for one. `begin` is called when all is checked.
+pub(crate) fn make(
+    coder: &Coder,
+    order: &Order,
+    mark: Option<&str>,
+    begin: impl Fn() -> Result<(), Error>,
+) -> Result<Agent, Error> {
+    let plan = Plan::of(coder, order)?.marked(mark);
+    begin()?;
+    match plan.carry_out(coder) {
+        // What was remembered of the deployment is not so any more. Nothing was made by who found no way.
+        Err((trouble, _)) if trouble.is_no_route() => {
+            coder.found_out().map_err(|trouble| trouble.about(About::Part))?;
+            let plan = Plan::of(coder, order)?.marked(mark);
+            plan.carry_out(coder).or_else(Plan::told)
+        }
+        made => made.or_else(Plan::told),
+    }
+}
+
+/// The query that finds what was marked.
+pub(crate) fn mark_of(job: &str) -> String {
+    encoded(&format!("{MARK}:{job}"))
 }
 
 impl Plan {
@@ -73,7 +88,7 @@ impl Plan {
 
     fn task(coder: &Coder, order: &Order, offer: &Offer, place: &str) -> Result<Self, Error> {
         let mut chosen = Chosen::of(coder, order)?;
-        chosen.settle_for_preset(coder)?;
+        chosen.settle_for_preset()?;
         order.check_is_free(coder)?;
         let prompt = order.prompt.trim();
         let mut body = json!({
@@ -94,12 +109,8 @@ impl Plan {
 
     /// A chat goes on in the workspace of that name; where there is none, it gets one from the template, or none at all.
     fn chat(coder: &Coder, order: &Order, place: &str) -> Result<Self, Error> {
-        let owner: User = coder.get("/api/v2/users/me").map_err(|it| it.about(About::Part))?;
-        if ![&owner.username, &owner.id]
-            .into_iter()
-            .chain([&"me".to_owned()])
-            .any(|it| *it == order.user)
-        {
+        let owner = User::me(coder).map_err(|trouble| trouble.about(About::Part))?;
+        if order.user != "me" && order.user != owner.username && order.user != owner.id {
             let message = format!(
                 "chats belong to the owner of the session token: `user` is `me` or `{}`",
                 owner.username
@@ -107,12 +118,20 @@ impl Plan {
             return Err(error::of_field("user", message));
         }
         let mut body = json!({"content": Text::new(order.prompt.trim()), "client_type": "api"});
-        let mut organization = owner.organization_ids.first().cloned();
-        let mut workspace = None;
+        let (mut organization, mut workspace) = (owner.organization_ids.first().cloned(), None);
         match coder.get::<Workspace>(&order.workspace()?) {
-            Ok(found) => body["workspace_id"] = found.id.into(),
+            Ok(found) => {
+                order.check_says_nothing("the workspace of that name is there already")?;
+                body["workspace_id"] = found.id.into();
+                organization =
+                    Some(found.organization_id).filter(|it| !it.is_empty()).or(organization);
+            }
             Err(trouble) if !trouble.is_missing() => return Err(trouble.about(About::Template)),
-            Err(_) if order.template_name.is_none() => {}
+            Err(_) if order.template_name.is_none() => {
+                order.check_says_nothing(
+                    "there is no such workspace, and no template is named for one",
+                )?;
+            }
             Err(_) => {
                 let chosen = Chosen::of(coder, order)?;
                 chosen.check()?;
@@ -143,31 +162,45 @@ impl Plan {
     }
 
     /// So that it is found again by the job that it is made for. Tasks and workspaces have their name.
-    pub(crate) fn marked(mut self, job: &str) -> Self {
-        if self.kind == Kind::Chat {
+    fn marked(mut self, job: Option<&str>) -> Self {
+        if let Some(job) = job.filter(|_| self.kind == Kind::Chat) {
             self.body["labels"] = json!({MARK: job});
         }
         self
     }
 
-    /// The query that finds it.
-    pub(crate) fn mark_of(job: &str) -> String {
-        encoded(&format!("{MARK}:{job}"))
-    }
-
-    /// Makes it.
-    pub(crate) fn carry_out(mut self, coder: &Coder) -> Result<Agent, Error> {
+    /// Makes it. Where that fails, a workspace that was made for it is named.
+    fn carry_out(mut self, coder: &Coder) -> Result<Agent, (Trouble, Option<String>)> {
+        let mut workspace = None;
         if let Some((path, body)) = &self.workspace {
-            let made = once(coder.post(path, body), About::Template)?;
+            let made = coder.post(path, body).map_err(|trouble| (trouble, None))?;
+            workspace = made["id"].as_str().map(str::to_owned);
             self.body["workspace_id"] = made["id"].clone();
         }
-        let made = once(coder.post(&self.path, &self.body), About::Template)?;
-        let agent = match self.kind {
-            Kind::Task => serde_json::from_value::<Task>(made).map(Agent::from),
-            Kind::Chat => serde_json::from_value::<Chat>(made).map(Agent::from),
-            Kind::Workspace => serde_json::from_value::<Workspace>(made).map(Agent::from),
-        };
-        agent.map_err(|_| Trouble::Unreadable.about(About::Part))
+        let made = coder.post(&self.path, &self.body);
+        let agent = made.and_then(|made| {
+            let read = match self.kind {
+                Kind::Task => serde_json::from_value::<Task>(made).map(Agent::from),
+                Kind::Chat => serde_json::from_value::<Chat>(made).map(Agent::from),
+                Kind::Workspace => serde_json::from_value::<Workspace>(made).map(Agent::from),
+            };
+            read.map_err(|_| Trouble::Unreadable)
+        });
+        agent.map_err(|trouble| (trouble, workspace))
+    }
+
+    fn told((trouble, workspace): (Trouble, Option<String>)) -> Result<Agent, Error> {
+        let told = once::<Agent>(Err(trouble), About::Template);
+        let Some(workspace) = workspace else { return told };
+        told.map_err(|error| {
+            let mut details = error.known();
+            details.insert("workspace_id".to_owned(), workspace.clone().into());
+            let message = format!(
+                "{}; the workspace `{workspace}` was made for it, and stays",
+                error.message
+            );
+            Error::new(error.code, message).with_details(&details)
+        })
     }
 }
 
@@ -181,7 +214,7 @@ impl Chosen {
         // The usual one is not for who wants something else.
         let preset = preset.filter(|it| order.preset.is_some() || it.agrees_with(&values)).cloned();
         let parameters = template.parameters(coder)?;
-        Ok(Self { template, preset, values, parameters })
+        Ok(Self { template, presets, preset, values, parameters })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -189,15 +222,14 @@ impl Chosen {
     }
 
     /// Coder's tasks take presets and no parameters: what is given has to be what a preset or the template says.
-    fn settle_for_preset(&mut self, coder: &Coder) -> Result<(), Error> {
+    fn settle_for_preset(&mut self) -> Result<(), Error> {
         self.parameters.retain(|parameter| parameter.name != PROMPT);
         self.check()?;
         if self.has(self.preset.as_ref()) {
             return Ok(());
         }
-        let presets = self.template.presets(coder)?;
-        let Some(preset) = presets.iter().find(|preset| self.has(Some(preset))) else {
-            let names: Vec<_> = presets.iter().map(|it| it.name.clone()).collect();
+        let Some(preset) = self.presets.iter().find(|preset| self.has(Some(preset))) else {
+            let names: Vec<_> = self.presets.iter().map(|it| it.name.clone()).collect();
             let message = format!(
                 "tasks of this Coder take presets and no parameters, and no preset of template `{}` has these values: there are {}",
                 self.template.name,

@@ -11,6 +11,8 @@ use crate::{
 
 /// How many messages are asked for at a time.
 const PAGE: usize = 100;
+/// How many pages are asked for at most. The next answer goes on from there.
+const MOST_PAGES: usize = 50;
 /// As much of what a tool was told and said as is shown.
 const LONGEST_PART: usize = 500;
 
@@ -62,7 +64,7 @@ impl<'a> Text<'a> {
 /// Reads backwards until enough is found.
 pub(crate) fn read(coder: &Coder, chat: &str, mut choice: Choice) -> Result<Choice, Trouble> {
     let mut before = choice.before;
-    loop {
+    for _ in 0..MOST_PAGES {
         let after = before.map(|before| format!("&before_id={before}")).unwrap_or_default();
         let page: Messages = coder.get(&format!("{chat}/messages?limit={PAGE}{after}"))?;
         let oldest = page.messages.last().map(|message| message.id);
@@ -78,6 +80,8 @@ pub(crate) fn read(coder: &Coder, chat: &str, mut choice: Choice) -> Result<Choi
         }
         before = oldest;
     }
+    choice.stop_at(before);
+    Ok(choice)
 }
 
 impl Message {

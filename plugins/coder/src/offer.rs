@@ -16,18 +16,10 @@ const BELIEVED_MS: u64 = 3_600_000;
 /// What there is besides workspaces, which every deployment has.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 pub(crate) struct Offer {
-    /// Coder's version, in its words.
-    pub(crate) version: String,
     /// The path of all tasks.
     pub(crate) tasks: Option<String>,
     /// The path of all chats.
     pub(crate) chats: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Build {
-    version: String,
 }
 
 impl Offer {
@@ -38,7 +30,7 @@ impl Offer {
 }
 
 impl Coder {
-    /// Does something with what the deployment offers.
+    /// Does something with what the deployment offers. Whatever finds no way in it must not have done anything.
     pub(crate) fn offered<T>(
         &self,
         mut act: impl FnMut(&Offer) -> Result<T, Trouble>,
@@ -61,14 +53,12 @@ impl Coder {
         serde_json::from_str(&memory::recall(&self.key())?).ok()
     }
 
-    fn found_out(&self) -> Result<Offer, Trouble> {
-        let version = match self.get::<Build>("/api/v2/buildinfo") {
-            Ok(build) => build.version,
-            Err(trouble) if trouble.is_missing() => String::new(),
-            Err(trouble) => return Err(trouble),
-        };
+    /// Asks it anew what it offers.
+    pub(crate) fn found_out(&self) -> Result<Offer, Trouble> {
+        // What stands in the place of a Coder that is away may have an answer to everything else.
+        self.get::<IgnoredAny>("/api/v2/buildinfo")
+            .map_err(|trouble| if trouble.is_missing() { Trouble::Unreadable } else { trouble })?;
         let offer = Offer {
-            version,
             tasks: self.place(&TASKS, "?q=owner%3Ame", |_| false)?,
             // Coder forbids chats to whoever has no role for them.
             chats: self.place(&CHATS, "?limit=1", |status| status == 403)?,
@@ -87,9 +77,8 @@ impl Coder {
         is_absence: impl Fn(u16) -> bool,
     ) -> Result<Option<String>, Trouble> {
         for place in places {
-            let mut there = |_: IgnoredAny| {};
             let asked = self.read(&format!("{place}{query}"), |body| match body {
-                body @ Body::Whole(_) => body.parse().map(&mut there),
+                body @ Body::Whole(_) => body.parse::<IgnoredAny>().map(drop),
                 // It is there, and more than has to be read.
                 Body::Long(_) => Ok(()),
             });
@@ -104,6 +93,7 @@ impl Coder {
     }
 
     fn key(&self) -> String {
-        format!("offer of {}", self.target.url)
+        // What it offers depends on who asks.
+        format!("offer of {} for {}", self.target.url, self.target.token)
     }
 }

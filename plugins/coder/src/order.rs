@@ -9,7 +9,7 @@ use windlass_sdk::{Error, types::Code};
 
 use crate::{
     ask::Coder,
-    error::{self, About, Trouble},
+    error::{self, About},
     path::step,
 };
 
@@ -85,6 +85,20 @@ impl Order {
         Ok(format!("/api/v2/users/{user}/workspace/{}", self.workspace_name.trim()))
     }
 
+    /// Fails where it says something of a workspace that is there already, or of none.
+    pub(crate) fn check_says_nothing(&self, why: &str) -> Result<(), Error> {
+        let said = [
+            ("preset", self.preset.is_some()),
+            ("rich_parameters", self.rich_parameters.as_ref().is_some_and(|it| !it.is_empty())),
+        ];
+        match said.into_iter().find(|(_, is_said)| *is_said) {
+            Some((field, _)) => {
+                Err(error::of_field(field, format!("`{field}` has no effect: {why}")))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Fails where there is such a workspace.
     pub(crate) fn check_is_free(&self, coder: &Coder) -> Result<(), Error> {
         match coder.get::<serde::de::IgnoredAny>(&self.workspace()?) {
@@ -100,22 +114,6 @@ impl Order {
             Err(trouble) => Err(trouble.about(About::Template)),
         }
     }
-}
-
-/// What came of something that was said once: where nobody knows, it says so.
-pub(crate) fn once(said: Result<Value, Trouble>, about: About) -> Result<Value, Error> {
-    said.map_err(|trouble| match trouble {
-        Trouble::Unanswered(error) if matches!(error.code, Code::Timeout | Code::Unavailable) => {
-            let mut details = error.known();
-            details.insert("may_have_happened".to_owned(), true.into());
-            let message = format!(
-                "{}; it may have happened all the same: look before you say it again",
-                error.message
-            );
-            Error::new(error.code, message).with_details(&details)
-        }
-        trouble => trouble.about(about),
-    })
 }
 
 fn is_name(name: &str) -> bool {

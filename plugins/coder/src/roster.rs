@@ -37,10 +37,7 @@ impl<S: Clone> Roster<'_, S> {
             Some(place) => self.tasks(place, sum)?,
             None => sum,
         };
-        match chats {
-            Some(place) => self.paged::<Chat>(place, "chats", sum),
-            None => Ok(sum),
-        }
+        self.chats(sum)
     }
 
     fn tasks(&self, place: &str, sum: S) -> Result<S, Trouble> {
@@ -56,8 +53,16 @@ impl<S: Clone> Roster<'_, S> {
         match listed {
             Ok((sum, _)) => Ok(sum),
             // Coder does not look for tasks of somebody whom it does not know.
-            Err(trouble) if trouble.status() == Some(400) && self.owner(true).is_some() => Ok(sum),
+            Err(trouble) if trouble.status() == Some(400) && self.names_somebody() => Ok(sum),
             Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Chats alone.
+    pub(crate) fn chats(&self, sum: S) -> Result<S, Trouble> {
+        match self.offer.chats.as_deref() {
+            Some(place) => self.paged::<Chat>(place, "chats", sum),
+            None => Ok(sum),
         }
     }
 
@@ -82,10 +87,14 @@ impl<S: Clone> Roster<'_, S> {
                 return Ok(sum);
             }
             sum = added;
-            if page.count < SMALLEST_PAGE {
+            offset += page.count;
+            let is_last = match page.total {
+                Some(total) => page.count == 0 || offset as u64 >= total,
+                None => page.count < SMALLEST_PAGE,
+            };
+            if is_last {
                 return Ok(sum);
             }
-            offset += page.count;
             before = page.first;
         }
     }
@@ -96,7 +105,7 @@ impl<S: Clone> Roster<'_, S> {
     {
         self.coder.read(path, |body| {
             let (mut sum, mut page) = (sum.clone(), Page::default());
-            body.each(field, &mut |found: T| {
+            page.total = body.each(field, &mut |found: T| {
                 let agent = found.into();
                 page.count += 1;
                 page.first.get_or_insert_with(|| agent.id.clone());
@@ -108,6 +117,10 @@ impl<S: Clone> Roster<'_, S> {
         })
     }
 
+    fn names_somebody(&self) -> bool {
+        self.owner(true).is_some_and(|user| user != "me")
+    }
+
     /// The owner as Coder is asked for them. Those of the first generation know `me` and nobody else.
     fn owner(&self, by_name: bool) -> Option<&str> {
         self.wanted.user.as_deref().filter(|user| by_name || *user == "me")
@@ -117,6 +130,8 @@ impl<S: Clone> Roster<'_, S> {
 #[derive(Default)]
 struct Page {
     count: usize,
+    /// How many there are on all pages, where Coder says so.
+    total: Option<u64>,
     first: Option<String>,
 }
 

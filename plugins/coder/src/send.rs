@@ -7,10 +7,9 @@ use windlass_sdk::{Call, Error, Hints, Result, Tool};
 
 use crate::{
     ask::Coder,
-    error::{self, About, Trouble},
+    error::{self, About, Trouble, once},
     find::{Name, Place},
     message::Text,
-    order::once,
 };
 
 /// More belongs into a file.

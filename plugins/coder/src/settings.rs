@@ -78,7 +78,12 @@ impl Settings {
             }
         };
         if url.trim().is_empty() {
-            return Err(error::of_setting("url", "CODER_URL", "it is empty"));
+            return Err(match deployment {
+                None => error::of_setting("url", "CODER_URL", "it is empty"),
+                Some(name) => {
+                    error::of_field("deployment", format!("deployment `{name}` has no `url`"))
+                }
+            });
         }
         let ms = |seconds: &Number, key, variable| {
             let ms = seconds.as_ms().map(|ms| u32::try_from(ms).unwrap_or(u32::MAX));

@@ -103,10 +103,10 @@ impl Template {
         let found = match wanted {
             None => all.iter().filter(|template| !template.deprecated).collect(),
             Some(id) if is_id(id) => all.iter().filter(|it| it.id == id).collect(),
-            Some(name) => all
-                .iter()
-                .filter(|it| it.name == name || it.display_name == name)
-                .collect::<Vec<_>>(),
+            Some(name) if all.iter().any(|it| it.name == name) => {
+                all.iter().filter(|it| it.name == name).collect()
+            }
+            Some(name) => all.iter().filter(|it| it.display_name == name).collect::<Vec<_>>(),
         };
         if let [only] = *found {
             return Ok(only.clone());

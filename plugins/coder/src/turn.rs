@@ -7,9 +7,8 @@ use windlass_sdk::{Call, Hints, Result, Tool, http::Method};
 
 use crate::{
     ask::Coder,
-    error::{self, About, Trouble},
+    error::{self, About, Trouble, once},
     find::{Name, Place},
-    order::once,
     path::is_id,
     send::Said,
     task::Task,

@@ -2,36 +2,31 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use windlass_sdk::{
-    Error, Job, Result, Run, clock,
-    jobs::note,
-    log::{self, Level},
-    progress,
-    types::Code,
-};
+use windlass_sdk::{Error, Job, Result, Run, clock, jobs::note, types::Code};
 
 use crate::{
     agent::Agent,
     ask::Coder,
     chat::Chat,
-    delete,
-    diff::Diff,
+    delete, diff,
     entry::{Choice, LogEntry},
-    error::{About, Refusal, Trouble, of_coder},
+    error::{About, is_open},
     find::{Name, Place},
+    follow::{follow, tell},
     logs,
-    look::{Course, End, Look},
-    make::Plan,
+    look::End,
+    make::{make, mark_of},
     order::Order,
     run::{Done, WhenDone},
-    task::Task,
     turn,
 };
 
 /// How much of the log is part of the result.
 const ENTRIES: usize = 50;
-/// The pause grows to so many of the usual ones where nothing happens.
-const LONGEST_PAUSE: u32 = 5;
+/// As much of one text is part of the result, in characters. All of it is with Coder.
+const LONGEST_TEXT: usize = 16 << 10;
+/// How often it is looked for an agent that may have been made.
+const LOOKS: u32 = 5;
 
 /// One agent from its beginning to its end.
 #[derive(Debug, Deserialize, Serialize)]
@@ -49,6 +44,12 @@ enum Note {
         user: String,
         id: String,
     },
+    /// It has ended, and what is wanted is done with it.
+    Ended {
+        user: String,
+        id: String,
+        end: End,
+    },
 }
 
 impl Job for Work {
@@ -57,19 +58,26 @@ impl Job for Work {
 
     fn run(self, run: &Run) -> Result<Done> {
         let coder = Coder::of(&run.call, self.order.deployment.as_deref())?;
-        let (user, id) = match noted(run) {
-            Some(Note::Made { user, id }) => (user, id),
-            known => self.make(&coder, run, known.is_some())?,
+        let known = noted(run);
+        let (user, id) = match &known {
+            Some(Note::Made { user, id } | Note::Ended { user, id, .. }) => {
+                (user.clone(), id.clone())
+            }
+            _ => self.make(&coder, run, known.is_some())?,
         };
         let name = Name { user: &user, id: &id };
-        let end = follow(&coder, &name)?;
-        Ok(self.finish(&coder, &name, end)?)
+        let done = match known {
+            Some(Note::Ended { end, .. }) => self.finish(&coder, &name, end, None),
+            _ => follow(&coder, &name)
+                .and_then(|(end, agent)| self.finish(&coder, &name, end, Some(agent))),
+        };
+        Ok(done.map_err(|error| of_agent(&error, &name))?)
     }
 
     fn stopped(self, run: &Run) -> Result<(), Error> {
         let coder = Coder::of(&run.call, self.order.deployment.as_deref())?;
         let (user, id) = match noted(run) {
-            None => return Ok(()),
+            None | Some(Note::Ended { .. }) => return Ok(()),
             Some(Note::Made { user, id }) => (user, id),
             Some(Note::Making) => match self.found(&coder, run)? {
                 Some(agent) => (agent.user, agent.id),
@@ -93,6 +101,15 @@ fn keep(kept: &Note) -> Result<(), Error> {
     note(&serde_json::to_string(kept)?)
 }
 
+/// Whoever reads of a failure is told whose it is: the agent may go on.
+fn of_agent(error: &Error, name: &Name<'_>) -> Error {
+    let mut details = error.known();
+    for (key, value) in [("user", name.user), ("agent_id", name.id)] {
+        details.entry(key).or_insert_with(|| value.into());
+    }
+    Error::new(error.code, &error.message).with_details(&details)
+}
+
 impl Work {
     fn make(&self, coder: &Coder, run: &Run, may_be_there: bool) -> Result<(String, String)> {
         let found = if may_be_there { self.found(coder, run)? } else { None };
@@ -108,57 +125,67 @@ impl Work {
 
     /// Where nobody knows whether it was made, it is looked for.
     fn made(&self, coder: &Coder, run: &Run, may_be_there: bool) -> Result<Agent, Error> {
-        let error = match Plan::of(coder, &self.order) {
-            Ok(plan) => {
-                keep(&Note::Making)?;
-                match plan.marked(&run.id).carry_out(coder) {
-                    Err(error) if matches!(error.code, Code::Timeout | Code::Unavailable) => error,
-                    made => return made,
-                }
-            }
+        let error = match make(coder, &self.order, Some(&run.id), || keep(&Note::Making)) {
+            Err(error) if is_open(&error) => error,
             // What was on its way has arrived meanwhile.
             Err(error) if may_be_there && error.code == Code::Conflict => error,
-            Err(error) => return Err(error),
+            made => return made,
         };
-        clock::sleep(coder.target.poll_ms);
-        self.found(coder, run)?.ok_or(error)
-    }
-
-    /// What an earlier run made and could not write down. The name was free when it did.
-    fn found(&self, coder: &Coder, run: &Run) -> Result<Option<Agent>, Error> {
-        let by_mark = coder.offered(|offer| {
-            let Some(place) = offer.chats.as_ref().filter(|_| offer.tasks.is_none()) else {
-                return Ok(None);
-            };
-            let path = format!("{place}?label={}", Plan::mark_of(&run.id));
-            let mut chats: Vec<Chat> = coder.get(&path)?;
-            chats.retain(|chat| chat.is_marked(&run.id));
-            Ok(chats.pop().map(Agent::from))
-        });
-        if let Some(agent) = by_mark.map_err(|trouble| trouble.about(About::Part))? {
-            return Ok(Some(agent));
-        }
-        let name = Name { user: &self.order.user, id: self.order.workspace_name.trim() };
-        match name.agent(coder) {
-            Ok(agent) => {
-                let told = agent.current_assignment.as_deref().map(str::trim);
-                let is_ours = told.is_none_or(|told| told == self.order.prompt.trim());
-                Ok(is_ours.then_some(agent))
+        for _ in 0..LOOKS {
+            clock::sleep(coder.target.poll_ms);
+            if let Ok(Some(agent)) = self.found(coder, run) {
+                return Ok(agent);
             }
-            Err(trouble) if trouble.is_missing() => Ok(None),
-            Err(trouble) => Err(trouble.about(About::Agent)),
         }
+        Err(error)
     }
 
-    fn finish(&self, coder: &Coder, name: &Name<'_>, end: End) -> Result<Done, Error> {
+    /// What an earlier run made and could not write down. A chat is known by its mark, all else by its name, which was free.
+    fn found(&self, coder: &Coder, run: &Run) -> Result<Option<Agent>, Error> {
+        let found = coder.offered(|offer| {
+            if let (None, Some(place)) = (&offer.tasks, &offer.chats) {
+                let path = format!("{place}?label={}", mark_of(&run.id));
+                let mut chats: Vec<Chat> = coder.get(&path)?;
+                chats.retain(|chat| chat.is_marked(&run.id));
+                return Ok(chats.pop().map(Agent::from));
+            }
+            let name = Name { user: &self.order.user, id: self.order.workspace_name.trim() };
+            match name.agent(coder) {
+                Ok(agent) => {
+                    let told = agent.current_assignment.as_deref().map(str::trim);
+                    let is_ours = told.is_none_or(|told| told == self.order.prompt.trim());
+                    Ok(is_ours.then_some(agent))
+                }
+                Err(trouble) if trouble.is_missing() && !trouble.is_no_route() => Ok(None),
+                Err(trouble) => Err(trouble),
+            }
+        });
+        found.map_err(|trouble| trouble.about(About::Agent))
+    }
+
+    /// Brings together what is left of it, and leaves it as is wanted. What cannot be had any more is left out.
+    fn finish(
+        &self,
+        coder: &Coder,
+        name: &Name<'_>,
+        end: End,
+        last: Option<Agent>,
+    ) -> Result<Done, Error> {
+        let (user, id) = (name.user.to_owned(), name.id.to_owned());
         let log = log_of(coder, name);
-        let data = name.agent(coder).map_err(|trouble| trouble.about(About::Agent))?;
-        let said = log.iter().rev().find(|entry| entry.is_output()).map(|it| it.message.clone());
         let diff = diff_of(coder, name);
+        let data = name.agent(coder).ok().or(last);
+        let data = data.unwrap_or_else(|| Agent {
+            user: user.clone(),
+            id: id.clone(),
+            ..Agent::default()
+        });
+        keep(&Note::Ended { user, id, end: end.clone() })?;
         if let Err(error) = self.leave(coder, name, &data) {
             tell(&format!("it stays as it is: {}", error.message), 0);
         }
-        let final_output = said.unwrap_or_default();
+        let said = log.iter().rev().find(|entry| entry.is_output());
+        let final_output = said.map(|it| it.message.clone()).unwrap_or_default();
         match end {
             End::Complete => Ok(Done { success: true, data, final_output, diff, log }),
             End::Failed(why) => {
@@ -177,84 +204,35 @@ impl Work {
     fn leave(&self, coder: &Coder, name: &Name<'_>, agent: &Agent) -> Result<(), Error> {
         match self.when_done {
             WhenDone::Keep => Ok(()),
+            WhenDone::Delete => delete::now(coder, name, agent),
             WhenDone::Pause => {
                 turn::pause(coder, name).map(drop).map_err(|trouble| trouble.about(About::Agent))
             }
-            WhenDone::Delete => {
-                // The workspace of a chat may be somebody's own.
-                let workspace = agent.workspace_id.as_deref().filter(|_| !agent.is_chat());
-                delete::now(coder, workspace.unwrap_or(&agent.id))
-            }
         }
     }
 }
 
-/// Looks until it has ended. A Coder that does not answer for a while is waited for.
-fn follow(coder: &Coder, name: &Name<'_>) -> Result<End, Error> {
-    let (mut course, mut last, mut looks, mut pauses) = (Course::default(), String::new(), 0, 1);
-    loop {
-        let look = name.first(coder, |place| match place {
-            Place::Task(path) => coder.get::<Task>(path).map(|task| Look::of_task(&task)),
-            Place::Chat(_, chat) => Ok(Look::of_chat(chat)),
-            Place::Workspace(workspace) => Ok(Look::of_workspace(workspace)),
-        });
-        looks += 1;
-        let line = match look {
-            Ok(look) => {
-                if let Some(end) = course.take(&look.phase) {
-                    tell(&look.line, looks);
-                    return Ok(end);
-                }
-                look.line
-            }
-            Err(trouble) if may_pass(&trouble) => {
-                format!("Coder cannot be asked: {}", trouble.about(About::Agent).message)
-            }
-            Err(trouble) if trouble.is_missing() => {
-                return Err(of_coder(
-                    Code::Failed,
-                    "TASK_FAILED",
-                    trouble.status(),
-                    "the agent was deleted before it had ended",
-                ));
-            }
-            Err(trouble) => return Err(trouble.about(About::Agent)),
-        };
-        if line == last {
-            pauses = (pauses + 1).min(LONGEST_PAUSE);
-        } else {
-            tell(&line, looks);
-            (last, pauses) = (line, 1);
-        }
-        clock::sleep(coder.target.poll_ms.saturating_mul(pauses));
-    }
-}
-
-/// Whether it is worth waiting for.
-fn may_pass(trouble: &Trouble) -> bool {
-    match trouble {
-        Trouble::Refused(Refusal { status, .. }) => *status == 429 || *status >= 500,
-        Trouble::Unanswered(error) => matches!(error.code, Code::Unavailable | Code::Timeout),
-        Trouble::Unreadable => true,
-    }
-}
-
-/// What can be had of it at the end. It is a part of the result that may be missing.
+/// The end of its log, as far as it can be had.
 fn log_of(coder: &Coder, name: &Name<'_>) -> Vec<LogEntry> {
     let choice = Choice::new(ENTRIES);
     let chosen = name.first(coder, |place| logs::read(coder, place, &choice));
-    chosen.map(|chosen| chosen.shown(name.id)).unwrap_or_default()
+    let mut log = chosen.map(|chosen| chosen.shown(name.id)).unwrap_or_default();
+    log.iter_mut().for_each(|entry| shorten(&mut entry.message));
+    log
 }
 
+/// What it changed, where that can be had.
 fn diff_of(coder: &Coder, name: &Name<'_>) -> Option<String> {
     let found = name.first(coder, |place| match place {
-        Place::Chat(path, _) => coder.get::<Diff>(&format!("{path}/diff")).map(Some),
+        Place::Chat(path, _) => diff::of_chat(coder, path).map(Some),
         _ => Ok(None),
     });
     found.ok().flatten().map(|diff| diff.diff)
 }
 
-fn tell(line: &str, looks: u32) {
-    log::write(Level::Info, line);
-    progress::report(f64::from(looks), None, line);
+fn shorten(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
+        text.truncate(end);
+        text.push('…');
+    }
 }

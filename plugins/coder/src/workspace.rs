@@ -12,6 +12,7 @@ pub(crate) struct Workspace {
     pub(crate) name: String,
     pub(crate) owner_name: String,
     pub(crate) owner_id: String,
+    pub(crate) organization_id: String,
     template_name: Option<String>,
     pub(crate) latest_build: Build,
     latest_app_status: Option<AppStatus>,

@@ -27,11 +27,6 @@ impl Request {
         Self::new(Method::Get, url)
     }
 
-    /// A request that gives something.
-    pub fn post(url: impl Into<String>) -> Self {
-        Self::new(Method::Post, url)
-    }
-
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -52,7 +47,7 @@ impl Request {
         Ok(self.header("content-type", "application/json"))
     }
 
-    /// Gives up when the answer's head takes longer.
+    /// Gives up when the answer's head takes longer, or a piece of its body.
     #[must_use]
     pub fn timeout_ms(mut self, timeout: u32) -> Self {
         self.0.timeout_ms = Some(timeout);

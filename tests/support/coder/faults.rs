@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     Cut,
     /// It is done, and the connection ends without an answer.
     CloseBeforeAnswer,
+    /// It is done, and the second half of the answer does not come until whoever asked goes.
+    Stall,
     /// It is done, and nothing comes until whoever asked goes.
     Hang,
     /// What a proxy says that stands before it. Nothing is done.

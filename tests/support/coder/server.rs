@@ -132,6 +132,11 @@ fn reply(mut stream: &TcpStream, shared: &Shared, request: &Request, fault: Opti
             let _ = wire::write_half(&mut stream, answer);
             return false;
         }
+        Some(Fault::Stall) => {
+            let _ = wire::write_half(&mut stream, answer);
+            while stream.read(&mut [0]).is_ok_and(|length| length > 0) {}
+            return false;
+        }
         Some(Fault::Hang) => {
             while stream.read(&mut [0]).is_ok_and(|length| length > 0) {}
             return false;
