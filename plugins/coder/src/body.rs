@@ -14,8 +14,8 @@ use serde::{
 };
 use windlass_sdk::http::{Reader, Response};
 
-/// What is longer is never held as a whole.
-const WHOLE: u64 = 1 << 20;
+/// What is longer is never held as a whole. Thousands of agents are shorter, and what is whole is read three times as fast.
+const WHOLE: u64 = 8 << 20;
 
 /// The body of an answer.
 pub(crate) enum Body<'a> {
