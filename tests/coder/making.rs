@@ -130,10 +130,7 @@ fn a_deployment_that_was_upgraded_since_is_asked_in_its_new_way() {
     let Some((coder, mut host)) = fleet(Generation::Older) else { return };
     host.call("list_all_agents", json!({}));
     coder.turn(Generation::Chats);
-    let made = host.call(
-        "create_new_agent_task",
-        order(json!({"workspace_name": "fix-login", "template_name": null})),
-    );
+    let made = host.call("create_new_agent_task", order(json!({})));
     assert_eq!(made["structuredContent"]["data"]["metadata"]["kind"], "chat", "{made}");
 }
 
