@@ -167,6 +167,9 @@ impl Follow<'_> {
         if let Some(own) = own
             && ending != Ending::None
         {
+            if let Some(line) = self.watch.last_words(&own.message) {
+                tell(&line, &mut self.watch.tally);
+            }
             return Ok(Some(End::Over(Box::new(own), ending)));
         }
         if let Some(failure) = &self.watch.failure {

@@ -28,6 +28,8 @@ pub(crate) struct Watch {
     pub(crate) questions: Vec<String>,
     /// The latest message of the model's, and what it costs.
     latest: String,
+    /// The latest one whose words were told.
+    said: String,
     /// How each use of a tool was last.
     tools: BTreeMap<String, String>,
 }
@@ -65,7 +67,10 @@ impl Watch {
             Event::Said { message, text } => {
                 self.lives(now);
                 let own = message == self.latest && !text.trim().is_empty();
-                return own.then(|| Line::Plain(format!("says: {}", summary::shortened(&text))));
+                if own {
+                    self.said = message;
+                }
+                return own.then(|| says(&text));
             }
             Event::Writing | Event::Answered => self.lives(now),
             Event::Retry { attempt, why } => {
@@ -110,6 +115,14 @@ impl Watch {
         self.step(&message.info, now)
     }
 
+    /// The words of the message that ended it, where no event came with them in time.
+    pub(crate) fn last_words(&mut self, message: &Message) -> Option<Line> {
+        let text = message.text();
+        let is_told = self.said == message.info.id || text.trim().is_empty();
+        self.said.clone_from(&message.info.id);
+        (!is_told).then(|| says(&text))
+    }
+
     /// A message of the model's is one step.
     fn step(&mut self, info: &Info, now: u64) -> Option<Line> {
         if !info.is_of(&self.message) {
@@ -138,6 +151,10 @@ impl Watch {
         self.life = now;
         self.idle_since = None;
     }
+}
+
+fn says(text: &str) -> Line {
+    Line::Plain(format!("says: {}", summary::shortened(text)))
 }
 
 /// What a permission is for, in words.
@@ -256,6 +273,16 @@ mod tests {
             (watch.permissions[0].id.as_str(), watch.questions[0].as_str()),
             ("per_1", "que_1")
         );
+    }
+
+    #[test]
+    fn the_last_words_are_told_once_whether_they_came_in_time_or_not() {
+        let message =
+            json!({"info": {"id": "msg_2"}, "parts": [{"type": "text", "text": "all done"}]});
+        let message: Message = serde_json::from_value(message).unwrap();
+        let mut watch = watch();
+        assert_eq!(watch.last_words(&message), Some(Line::Plain("says: all done".to_owned())));
+        assert_eq!(watch.last_words(&message), None);
     }
 
     #[test]
