@@ -66,11 +66,7 @@ impl Watch {
             }
             Event::Said { message, text } => {
                 self.lives(now);
-                let own = message == self.latest && !text.trim().is_empty();
-                if own {
-                    self.said = message;
-                }
-                return own.then(|| says(&text));
+                return self.words(message, &text);
             }
             Event::Writing | Event::Answered => self.lives(now),
             Event::Retry { attempt, why } => {
@@ -113,6 +109,14 @@ impl Watch {
     /// Takes the latest message, which may not have been told of as an event.
     pub(crate) fn note(&mut self, message: &Message, now: u64) -> Option<Line> {
         self.step(&message.info, now)
+    }
+
+    fn words(&mut self, message: String, text: &str) -> Option<Line> {
+        if message != self.latest || text.trim().is_empty() {
+            return None;
+        }
+        self.said = message;
+        Some(says(text))
     }
 
     /// The words of the message that ended it, where no event came with them in time.
