@@ -59,7 +59,7 @@ pub(crate) fn make(
     begin()?;
     match plan.carry_out(coder) {
         // What was remembered of the deployment is not so any more. Nothing was made by who found no way.
-        Err((trouble, _)) if trouble.is_no_route() => {
+        Err((trouble, None)) if trouble.is_no_route() => {
             coder.found_out().map_err(|trouble| trouble.about(About::Part))?;
             let plan = Plan::of(coder, order)?.marked(mark);
             plan.carry_out(coder).or_else(Plan::told)

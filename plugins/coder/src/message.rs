@@ -101,8 +101,8 @@ impl Part {
     fn line(&self) -> Option<String> {
         let shown = |value: &Value| match value {
             Value::Null => String::new(),
-            Value::String(text) => shortened(text),
-            value => shortened(&value.to_string()),
+            Value::String(text) => shortened(text, LONGEST_PART),
+            value => shortened(&value.to_string(), LONGEST_PART),
         };
         match self.kind.as_str() {
             "tool-call" => Some(format!("{}({})", self.tool_name, shown(&self.args))),
@@ -114,8 +114,9 @@ impl Part {
     }
 }
 
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_PART) {
+/// The beginning of a text, as so many characters.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }

@@ -16,6 +16,7 @@ use crate::{
     logs,
     look::End,
     make::{make, mark_of},
+    message::shortened,
     order::Order,
     run::{Done, WhenDone},
     turn,
@@ -217,7 +218,9 @@ fn log_of(coder: &Coder, name: &Name<'_>) -> Vec<LogEntry> {
     let choice = Choice::new(ENTRIES);
     let chosen = name.first(coder, |place| logs::read(coder, place, &choice));
     let mut log = chosen.map(|chosen| chosen.shown(name.id)).unwrap_or_default();
-    log.iter_mut().for_each(|entry| shorten(&mut entry.message));
+    for entry in &mut log {
+        entry.message = shortened(&entry.message, LONGEST_TEXT);
+    }
     log
 }
 
@@ -228,11 +231,4 @@ fn diff_of(coder: &Coder, name: &Name<'_>) -> Option<String> {
         _ => Ok(None),
     });
     found.ok().flatten().map(|diff| diff.diff)
-}
-
-fn shorten(text: &mut String) {
-    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
-        text.truncate(end);
-        text.push('…');
-    }
 }
