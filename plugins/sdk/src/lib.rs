@@ -33,6 +33,7 @@
 pub mod call;
 pub mod clock;
 pub mod content;
+pub mod engine;
 pub mod error;
 pub mod http;
 pub mod workspaces;
@@ -65,7 +66,9 @@ pub mod bindings {
 
 pub use bindings::{
     exports::windlass::plugin::tools::Hints,
-    windlass::plugin::{changes, log, memory, metrics, progress, random, types},
+    windlass::plugin::{
+        changes, files, images, log, memory, metrics, networks, progress, random, types, volumes,
+    },
 };
 pub use call::{Call, Form, Questions, Stop};
 pub use content::Content;
