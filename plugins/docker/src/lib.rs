@@ -1,5 +1,6 @@
 //! Containers, networks, volumes, images and Compose stacks that people name, in their own engine.
 
+mod compose;
 mod list;
 
 use list::ListContainers;
