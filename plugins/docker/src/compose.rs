@@ -12,7 +12,6 @@ mod support;
 mod read;
 mod service;
 mod process;
-mod shell;
 mod ports;
 mod mounts;
 mod networking;

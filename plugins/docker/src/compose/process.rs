@@ -8,7 +8,7 @@ use windlass_sdk::{
     types::Value,
 };
 
-use super::{dotenv, load::Context, read::Node, shell};
+use super::{dotenv, load::Context, read::Node};
 
 /// A command as words: a list, or a line as a shell would split it.
 pub(crate) fn words(service: &Node<'_>, key: &str) -> Result<Option<Vec<String>>, Error> {
@@ -16,7 +16,7 @@ pub(crate) fn words(service: &Node<'_>, key: &str) -> Result<Option<Vec<String>>
     if node.value.is_array() {
         return node.items()?.iter().map(Node::text).collect::<Result<_, _>>().map(Some);
     }
-    let words = shell::split(&node.text()?);
+    let words = shlex::split(&node.text()?);
     words
         .map(Some)
         .ok_or_else(|| node.wrong("a quote is not closed, or a backslash is its last sign"))
