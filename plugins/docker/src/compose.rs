@@ -1,7 +1,24 @@
 //! Compose: stacks that a file describes, made and kept as it says.
 //!
-//! What is pure goes from the file's text to a plan; what acts goes from a plan and what there is to what there should be.
+//! What is pure goes from the file's text to a plan, and from a plan and what there is to what has to change; `work` acts.
 
+mod deploy;
+mod work;
+mod stage;
+mod difference;
+mod made;
+mod watch;
+mod undo;
+mod reply;
+mod down;
+mod look;
+mod turn;
+mod stack;
+mod missing;
+mod found;
+mod record;
+mod source;
+mod settings;
 mod load;
 mod yaml;
 mod interpolate;
@@ -20,3 +37,10 @@ mod given;
 mod top;
 mod plan;
 mod levels;
+
+pub(crate) use deploy::DeployCompose;
+pub(crate) use down::ComposeDown;
+pub(crate) use look::{ComposeLogs, ComposePs};
+pub(crate) use settings::Settings;
+pub(crate) use turn::{ComposeRestart, ComposeStart, ComposeStop};
+pub(crate) use work::Work;

@@ -54,8 +54,11 @@ fn wrong(name: &str, line: usize, why: &str) -> Error {
     Error::invalid(format!("`{name}`, line {line}: {why}"))
 }
 
+/// A name, its value, and the text after both.
+type Entry<'a> = (String, Option<Written>, &'a str);
+
 /// The entry that a text starts with, and what follows it. None: the line is empty or a comment.
-fn entry(text: &str) -> Result<Option<(String, Option<Written>, &str)>, &'static str> {
+fn entry(text: &str) -> Result<Option<Entry<'_>>, &'static str> {
     let line = text.split('\n').next().unwrap_or_default();
     let trimmed = line.trim();
     if trimmed.is_empty() || trimmed.starts_with('#') {

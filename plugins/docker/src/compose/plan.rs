@@ -31,7 +31,6 @@ pub(crate) struct Network {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Volume {
-    pub(crate) key: String,
     pub(crate) external: bool,
     pub(crate) spec: volumes::Spec,
 }
@@ -90,11 +89,6 @@ pub(crate) struct Port {
 impl Plan {
     pub(crate) fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|it| it.name == name)
-    }
-
-    /// How a network of the file is called in the engine.
-    pub(crate) fn network_name(&self, key: &str) -> Option<&str> {
-        self.networks.iter().find(|it| it.key == key).map(|it| it.spec.name.as_str())
     }
 }
 

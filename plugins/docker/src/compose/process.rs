@@ -41,9 +41,8 @@ pub(crate) fn environment(
             return Err(service.wrong(format!("`environment`: `{name}` is no name of a variable")));
         }
         // Who gives a name alone wants the value that the variable has around the file, if it has one.
-        match value.map(Value::Plain).or_else(|| context.passed(&name)) {
-            Some(value) => known.push((name, value)),
-            None => {}
+        if let Some(value) = value.map(Value::Plain).or_else(|| context.passed(&name)) {
+            known.push((name, value));
         }
     }
     Ok(known)

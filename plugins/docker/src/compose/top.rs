@@ -1,8 +1,10 @@
 //! The networks and volumes of a file.
 
+use sha2::{Digest as _, Sha256};
 use windlass_sdk::{Error, networks, volumes};
 
 use super::{
+    found::{HASH, PROJECT},
     load::Context,
     networking::DEFAULT,
     plan::{Network, Volume},
@@ -11,6 +13,9 @@ use super::{
 
 /// What this plugin says it is, in the label where Compose has its own version.
 pub(crate) const VERSION: &str = concat!("windlass-", env!("CARGO_PKG_VERSION"));
+pub(crate) const VERSION_LABEL: &str = "com.docker.compose.version";
+/// How each version begins.
+const OURS: &str = "windlass-";
 
 pub(crate) fn networks(file: &Node<'_>, context: &Context<'_>) -> Result<Vec<Network>, Error> {
     let mut all = Vec::new();
@@ -40,29 +45,33 @@ fn network(key: &str, node: &Node<'_>, context: &Context<'_>) -> Result<Network,
             ip_range: node.text_at("ip_range")?,
         })
     };
-    let spec = networks::Spec {
+    let mut spec = networks::Spec {
         name,
         driver: node.text_at("driver")?,
         internal: node.flag_at("internal")?,
         attachable: node.flag_at("attachable")?,
         ipv6: node.flag_at("enable_ipv6")?,
-        labels: labels(node, key, "network", context.project)?,
+        labels: Vec::new(),
         options: node.pairs_at("driver_opts")?,
         pools: pools.into_iter().map(pool).collect::<Result<_, Error>>()?,
     };
+    let known_by = digest(&format!("{spec:?}"));
+    spec.labels = labels(node, key, "network", context.project, known_by)?;
     Ok(Network { key: key.to_owned(), external, spec })
 }
 
 pub(crate) fn volumes(file: &Node<'_>, context: &Context<'_>) -> Result<Vec<Volume>, Error> {
     let one = |(key, node): (&str, Node<'_>)| {
         let (external, name) = named(key, &node, context.project)?;
-        let spec = volumes::Spec {
+        let mut spec = volumes::Spec {
             name,
             driver: node.text_at("driver")?,
             options: node.pairs_at("driver_opts")?,
-            labels: labels(&node, key, "volume", context.project)?,
+            labels: Vec::new(),
         };
-        Ok(Volume { key: key.to_owned(), external, spec })
+        let known_by = digest(&format!("{spec:?}"));
+        spec.labels = labels(&node, key, "volume", context.project, known_by)?;
+        Ok(Volume { external, spec })
     };
     file.entries_at("volumes")?.into_iter().map(one).collect()
 }
@@ -86,11 +95,28 @@ fn labels(
     key: &str,
     kind: &str,
     project: &str,
+    known_by: String,
 ) -> Result<Vec<(String, String)>, Error> {
     let mut labels = node.pairs_at("labels")?;
     labels.retain(|(name, _)| !name.starts_with("com.docker.compose."));
-    labels.push(("com.docker.compose.project".to_owned(), project.to_owned()));
+    labels.push((PROJECT.to_owned(), project.to_owned()));
     labels.push((format!("com.docker.compose.{kind}"), key.to_owned()));
-    labels.push(("com.docker.compose.version".to_owned(), VERSION.to_owned()));
+    labels.push((VERSION_LABEL.to_owned(), VERSION.to_owned()));
+    labels.push((HASH.to_owned(), known_by));
     Ok(labels)
+}
+
+/// Whether what is there was made here from other settings than these.
+pub(crate) fn is_other(there: &[(String, String)], wanted: &[(String, String)]) -> bool {
+    let value = |labels: &[(String, String)], name: &str| {
+        labels.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+    };
+    // Others write a hash that only they can compare.
+    let is_ours = value(there, VERSION_LABEL).is_some_and(|it| it.starts_with(OURS));
+    is_ours && value(there, HASH) != value(wanted, HASH)
+}
+
+/// A text that nothing else has, for comparing.
+pub(crate) fn digest(whole: &str) -> String {
+    Sha256::digest(whole).iter().map(|byte| format!("{byte:02x}")).collect()
 }
