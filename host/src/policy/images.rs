@@ -2,7 +2,7 @@
 
 use super::Policy;
 use crate::{
-    config::ContainersGrant,
+    config::{ContainersGrant, EngineGrant},
     error::{Failure, Result, denied, invalid},
 };
 
@@ -21,6 +21,29 @@ pub struct Image {
     pub name: String,
 }
 
+/// Which images a table of the grants lets through.
+pub(super) struct Rule<'a> {
+    /// `containers`.
+    table: &'static str,
+    registries: &'a [String],
+    images: &'a [String],
+    pinned: bool,
+}
+
+impl<'a> From<&'a ContainersGrant> for Rule<'a> {
+    fn from(grant: &'a ContainersGrant) -> Self {
+        let (registries, images) = (&grant.registries, &grant.images);
+        Self { table: "containers", registries, images, pinned: grant.pinned }
+    }
+}
+
+impl<'a> From<&'a EngineGrant> for Rule<'a> {
+    fn from(grant: &'a EngineGrant) -> Self {
+        let (registries, images) = (&grant.registries, &grant.images);
+        Self { table: "engine", registries, images, pinned: grant.pinned }
+    }
+}
+
 /// The parts of a name.
 #[derive(Debug)]
 struct Parts<'a> {
@@ -32,28 +55,29 @@ struct Parts<'a> {
 
 impl Policy {
     /// The whole name of an image that may be used.
-    pub(super) fn image(&self, grant: &ContainersGrant, name: &str) -> Result<Image> {
+    pub(super) fn image<'a>(&self, rule: impl Into<Rule<'a>>, name: &str) -> Result<Image> {
+        let Rule { table, registries, images, pinned } = rule.into();
         let parts = Parts::read(name)?;
         let registry = parts.registry;
-        if !grant.registries.iter().any(|allowed| matches(allowed, registry)) {
+        if !registries.iter().any(|allowed| matches(allowed, registry)) {
             return Err(refused(format!(
                 "Registry '{registry}' is not in allow-list. Allowed registries: {}. \
-                 It would be with `{registry}` in `plugins.{}.grants.containers.registries`",
-                grant.registries.join(", "),
+                 It would be with `{registry}` in `plugins.{}.grants.{table}.registries`",
+                registries.join(", "),
                 self.plugin
             )));
         }
         let image = Image { name: parts.whole() };
-        if grant.pinned && parts.digest.is_none() {
+        if pinned && parts.digest.is_none() {
             return Err(refused(format!(
-                "not allowed: `plugins.{}.grants.containers.pinned` wants images by digest, `{}@sha256:…`",
+                "not allowed: `plugins.{}.grants.{table}.pinned` wants images by digest, `{}@sha256:…`",
                 self.plugin,
                 parts.unversioned()
             )));
         }
-        if !grant.images.is_empty() && !grant.images.iter().any(|it| parts.fits(it)) {
+        if !images.is_empty() && !images.iter().any(|it| parts.fits(it)) {
             return Err(refused(format!(
-                "not allowed: `plugins.{}.grants.containers.images` has no `{}`",
+                "not allowed: `plugins.{}.grants.{table}.images` has no `{}`",
                 self.plugin, image.name
             )));
         }
@@ -192,7 +216,7 @@ fn is_component(component: &str) -> bool {
 }
 
 /// Whether `text` is what `pattern` says, in which `*` stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut rest) = text.strip_prefix(head) else { return false };
     let mut pieces: Vec<&str> = tail.split('*').collect();
