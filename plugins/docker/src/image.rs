@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use windlass_sdk::{
-    Call, Hints, Result, Told, Tool, clock,
+    Call, Error, Hints, Result, Told, Tool, clock,
     images::{self, Image},
 };
 
@@ -13,6 +13,8 @@ use crate::{LOOKS, consent, error::About, name, table};
 
 /// What the engine's command line calls an image that nothing names.
 const NAMELESS: &str = "<none>";
+/// As many digits of an id as tell an image from all others.
+const SHORTEST_ID: usize = 12;
 
 /// Lists the images of the engine, newest first.
 #[derive(Deserialize, JsonSchema)]
@@ -114,7 +116,7 @@ impl Tool for RemoveImage {
         name::image("image", &self.image)?;
         let doing = format!("removing image '{}'", self.image);
         let about = |error| About::Image.during(&doing, error);
-        let found = images::find(&self.image).map_err(about)?;
+        let found = find(&self.image).map_err(about)?;
         let found = found.ok_or_else(|| About::Image.missing(&self.image))?;
         let size = table::bytes(found.size);
         consent::ask(call, &format!("Remove the image `{}` ({size})?", self.image))?;
@@ -124,6 +126,25 @@ impl Tool for RemoveImage {
             Removed { image: self.image, untagged: removed.untagged, deleted: removed.deleted };
         Ok(Told { text, rows })
     }
+}
+
+/// The image of this name or id. What reads as an id may be a name as well, which is asked for first.
+fn find(name: &str) -> Result<Option<Image>, Error> {
+    let by_name = images::find(name);
+    if let Ok(Some(image)) = by_name {
+        return Ok(Some(image));
+    }
+    match images::list()?.into_iter().find(|it| is_id(name, &it.id)) {
+        Some(image) => Ok(Some(image)),
+        None => by_name,
+    }
+}
+
+/// Whether it is this id, or as much of it as tools show.
+fn is_id(name: &str, id: &str) -> bool {
+    let digits = name.strip_prefix("sha256:").unwrap_or(name);
+    let whole = id.strip_prefix("sha256:").unwrap_or(id);
+    digits.len() >= SHORTEST_ID && whole.starts_with(digits)
 }
 
 impl Row {
@@ -170,6 +191,13 @@ fn parted(name: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_known_by_its_first_digits() {
+        let id = "sha256:efd2bae3461110944be0508e";
+        assert!(is_id("efd2bae34611", id) && is_id("sha256:efd2bae34611", id) && is_id(id, id));
+        assert!(!is_id("efd2", id) && !is_id("efd2bae34612", id));
+    }
 
     #[test]
     fn a_port_is_no_tag() {
