@@ -1,6 +1,9 @@
 //! Stacks of Compose files, on the real engine.
 
 mod elements;
+mod converge;
+mod failures;
+mod crashes;
 
 use serde_json::{Value, json};
 

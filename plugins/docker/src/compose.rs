@@ -7,6 +7,7 @@ mod work;
 mod stage;
 mod difference;
 mod made;
+mod heirlooms;
 mod watch;
 mod undo;
 mod reply;

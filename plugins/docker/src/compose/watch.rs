@@ -16,8 +16,8 @@ use crate::{error::coded, logs::whole};
 
 /// Between two looks.
 const PAUSE_MS: u32 = 100;
-/// A container whose health nobody asks for is taken to run when it was seen running so often.
-const STEADY_LOOKS: u32 = 3;
+/// A container whose health nobody asks for is taken to run when it did so for so long.
+const STEADY_MS: u64 = 400;
 /// As much of its output as an error repeats.
 const LAST_LINES: u32 = 20;
 const LAST_BYTES: u32 = 4 << 10;
@@ -44,7 +44,7 @@ impl Watch<'_> {
         fresh: &BTreeSet<String>,
         mut tell: impl FnMut(usize, usize, &str),
     ) -> Result<(), Error> {
-        let mut looks = 0;
+        let mut ready_since = None;
         while !goals.is_empty() {
             let found = found::of_project(&self.plan.project)?;
             let mut waiting = Vec::new();
@@ -61,11 +61,15 @@ impl Watch<'_> {
                     }
                 }
             }
-            looks = if waiting.is_empty() { looks + 1 } else { 0 };
-            if waiting.is_empty() && (is_steady || looks >= STEADY_LOOKS) {
-                return Ok(());
+            let now = clock::now();
+            ready_since = ready_since.filter(|_| waiting.is_empty());
+            if waiting.is_empty() {
+                let since = *ready_since.get_or_insert(now);
+                if is_steady || now.saturating_sub(since) >= STEADY_MS {
+                    return Ok(());
+                }
             }
-            if clock::now() >= self.until {
+            if now >= self.until {
                 return Err(late(&waiting));
             }
             tell(

@@ -13,8 +13,9 @@ use windlass_sdk::{
 use super::{
     super::{
         difference::Make,
+        heirlooms::Heirlooms,
         levels,
-        made::{Stamp, keep_volumes},
+        made::Stamp,
         plan::{Condition, Service},
         stage::Stage,
         watch::Watch,
@@ -26,6 +27,7 @@ use crate::error::About;
 pub(super) struct Steps<'a> {
     stage: &'a Stage<'a>,
     stamp: Stamp<'a>,
+    heirlooms: &'a Heirlooms,
     watch: Watch<'a>,
     /// Names of containers that were started.
     started: BTreeSet<String>,
@@ -33,8 +35,13 @@ pub(super) struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn new(stage: &'a Stage<'a>, stamp: Stamp<'a>, watch: Watch<'a>) -> Self {
-        Self { stage, stamp, watch, started: BTreeSet::new(), done: 0.0 }
+    pub(super) fn new(
+        stage: &'a Stage<'a>,
+        stamp: Stamp<'a>,
+        heirlooms: &'a Heirlooms,
+        watch: Watch<'a>,
+    ) -> Self {
+        Self { stage, stamp, heirlooms, watch, started: BTreeSet::new(), done: 0.0 }
     }
 
     /// Networks and volumes; and what is to go makes room.
@@ -73,16 +80,7 @@ impl<'a> Steps<'a> {
         }
         for level in levels::of(self.stage.plan)? {
             let makes: Vec<_> = self.makes(&level).collect();
-            let specs: Vec<_> = makes
-                .iter()
-                .filter_map(|make| {
-                    let mut spec = self.spec(make)?;
-                    let before = make.replaces.as_ref().map(|it| it.id.as_str());
-                    let kept = had.iter().find(|(id, _)| Some(*id) == before);
-                    keep_volumes(&mut spec, kept.map_or(&[], |(_, volumes)| volumes));
-                    Some(spec)
-                })
-                .collect();
+            let specs: Vec<_> = makes.iter().filter_map(|make| self.spec(make)).collect();
             self.make(&specs)?;
         }
         Ok(())
@@ -131,8 +129,17 @@ impl<'a> Steps<'a> {
 
     /// Waits until all are as they should be.
     pub(super) fn await_all(&mut self) -> Result<(), Error> {
-        let goals = self.stage.plan.services.iter().map(|it| (it.name.clone(), Condition::Started));
-        self.wait(goals.collect())
+        let services = &self.stage.plan.services;
+        let completes = |name: &str| {
+            let needs = services.iter().flat_map(|it| &it.needs);
+            needs.into_iter().any(|it| it.service == name && it.condition == Condition::Completed)
+        };
+        let goal = |it: &Service| {
+            let condition =
+                if completes(&it.name) { Condition::Completed } else { Condition::Started };
+            (it.name.clone(), condition)
+        };
+        self.wait(services.iter().map(goal).collect())
     }
 
     fn await_needs(&mut self, level: &[&Service]) -> Result<(), Error> {
@@ -201,7 +208,10 @@ impl<'a> Steps<'a> {
 
     fn spec(&self, make: &Make) -> Option<Spec> {
         let wanted = self.stage.wanted(&make.service)?;
-        Some(self.stamp.spec(wanted.service, make.number, &wanted.hash, &wanted.image_id))
+        let mut spec = self.stamp.spec(wanted.service, make.number, &wanted.hash, &wanted.image_id);
+        let before = make.replaces.as_ref().map(|it| it.id.as_str());
+        self.heirlooms.keep(before, &mut spec);
+        Some(spec)
     }
 
     fn name(&self, make: &Make) -> Option<String> {
