@@ -76,7 +76,7 @@ pub use error::Error;
 pub use jobs::{Job, Run};
 pub use prompt::{Message, Prompt};
 pub use resource::{NoResources, Resources};
-pub use tool::Tool;
+pub use tool::{Told, Tool};
 
 /// What a tool or a prompt comes to: its output, or why it stopped.
 pub type Result<T, E = Stop> = std::result::Result<T, E>;
