@@ -68,7 +68,7 @@ fn dk_01_a_container_is_as_it_was_wanted() {
 
 #[test]
 fn a_container_without_a_name_gets_one_of_its_image() {
-    let grant = "names = ['busybox-*']\nregistries = ['docker.io']";
+    let grant = "names = ['busybox-*']\nnetworks = ['bridge']\nregistries = ['docker.io']";
     let Some(mut desk) = Desk::with(&Wish { grant, ..Wish::default() }) else { return };
     let made = desk.call("create-container", json!({"image": IMAGE, "start": false}));
     let (name, id) =
@@ -88,7 +88,7 @@ fn what_fails_leaves_nothing() {
     });
     let failed = desk.fails("create-container", wanted);
     assert!(
-        failed.starts_with(&format!("DOCKER_ERROR: Error creating container '{name}': ")),
+        failed.contains(&format!(": Error creating container '{name}': cannot start container")),
         "{failed}"
     );
     assert!(desk.seen("containers", &name).is_none(), "the container stays");
@@ -138,7 +138,7 @@ fn an_image_that_is_not_there_and_not_pulled_is_missing() {
 #[test]
 fn a_secret_reaches_the_container_and_nobody_else() {
     let wish = Wish {
-        grant: "names = ['{mark}-*']\nregistries = ['docker.io']\nsecrets = ['token']",
+        grant: "names = ['{mark}-*']\nnetworks = ['bridge']\nregistries = ['docker.io']\nsecrets = ['token']",
         secrets: "token = 'file:/etc/hostname'",
         ..Wish::default()
     };

@@ -43,7 +43,7 @@ pub(super) struct Wish<'a> {
 
 impl Default for Wish<'_> {
     fn default() -> Self {
-        let grant = "names = ['{mark}-*']\nnetworks = ['{mark}-*']\nregistries = ['docker.io']\n\
+        let grant = "names = ['{mark}-*']\nnetworks = ['{mark}-*', 'bridge']\nregistries = ['docker.io']\n\
                      ports = ['127.0.0.1:1024-65535']";
         Self { grant, secrets: "", capabilities: json!({}) }
     }

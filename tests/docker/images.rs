@@ -90,7 +90,7 @@ fn digest(text: &str) -> String {
 
 /// With a registry on loopback, whose port is not known before it listens.
 fn desk() -> Option<(Desk, Registry)> {
-    let grant = "names = ['{mark}-*']\nregistries = ['docker.io', '127.0.0.1:*']\nimages = ['*/windlass-test/*', '127.0.0.1:*/{mark}*']";
+    let grant = "names = ['{mark}-*']\nnetworks = ['bridge']\nregistries = ['docker.io', '127.0.0.1:*']\nimages = ['*/windlass-test/*', '127.0.0.1:*/{mark}*']";
     let desk = Desk::with(&Wish { grant, ..Wish::default() })?;
     let registry = Registry::new(&desk);
     Some((desk, registry))

@@ -19,7 +19,7 @@ fn dk_08_09_10_13_networks_come_and_go() {
 
     let (text, rows) = desk.told("network-list", json!({}));
     assert!(text.starts_with("Docker Networks:\n NETWORK ID "), "{text}");
-    assert_eq!(names(&rows["networks"]), [name.as_str()]);
+    assert_eq!(names(&rows["networks"]), ["bridge", &name]);
     let (text, rows) = desk.told("network-inspect", json!({"name": name}));
     assert!(text.starts_with(&format!("Network '{name}' details:\n{{")), "{text}");
     assert_eq!((&rows["network"]["internal"], &rows["containers"]), (&json!(true), &json!([])));

@@ -98,8 +98,9 @@ fn folders_that_are_granted_are_given() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().display().to_string();
     std::fs::write(folder.path().join("file"), "seen\n").unwrap();
-    let grant =
-        format!("names = ['{{mark}}-*']\nregistries = ['docker.io']\nbinds = ['{path}:ro']");
+    let grant = format!(
+        "names = ['{{mark}}-*']\nnetworks = ['bridge']\nregistries = ['docker.io']\nbinds = ['{path}:ro']"
+    );
     let Some(mut desk) = Desk::with(&Wish { grant: &grant, ..Wish::default() }) else { return };
     let name = desk.container_with("web", json!({"volumes": {path.clone(): "/data:ro"}}));
     let read = json!({"container_name": name, "command": ["cat", "/data/file"]});
