@@ -70,7 +70,8 @@ fn dk_01_a_container_is_as_it_was_wanted() {
 fn a_container_without_a_name_gets_one_of_its_image() {
     let grant = "names = ['busybox-*']\nnetworks = ['bridge']\nregistries = ['docker.io']";
     let Some(mut desk) = Desk::with(&Wish { grant, ..Wish::default() }) else { return };
-    let made = desk.call("create-container", json!({"image": IMAGE, "start": false}));
+    let made =
+        desk.call("create-container", json!({"image": IMAGE, "command": "true", "start": false}));
     let (name, id) =
         (made["container_name"].as_str().unwrap(), made["container_id"].as_str().unwrap());
     assert!(name.starts_with("busybox-") && name.len() == "busybox-".len() + 8, "{name}");
@@ -116,7 +117,7 @@ fn a_name_that_is_taken_is_a_conflict_and_its_container_stays() {
     let name = desk.container("web");
     let id = desk.seen("containers", &name).unwrap()["Id"].clone();
     let network = desk.name("front");
-    let again = json!({"image": IMAGE, "name": name, "networks": [network]});
+    let again = json!({"image": IMAGE, "name": name, "command": "true", "networks": [network]});
     let failed = desk.fails("create-container", again);
     assert!(failed.starts_with("CONFLICT: "), "{failed}");
     assert_eq!(desk.seen("containers", &name).unwrap()["Id"], id);

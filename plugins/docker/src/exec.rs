@@ -84,12 +84,11 @@ impl Tool for ExecInContainer {
 impl ExecInContainer {
     fn command(&self) -> Result<Command, Error> {
         let argv = match &self.command {
+            Words::Line(line) if line.trim().is_empty() => Vec::new(),
             Words::Line(line) => ["sh", "-c", line].map(str::to_owned).to_vec(),
             Words::Each(words) => words.clone(),
         };
-        if argv.iter().all(|word| word.trim().is_empty())
-            || argv.last().is_some_and(String::is_empty) && argv.len() == 3
-        {
+        if argv.first().is_none_or(|program| program.trim().is_empty()) {
             return Err(validation("command", "`command` is empty"));
         }
         let env = self.environment.iter();
