@@ -10,7 +10,7 @@ fn dk_02_containers_are_listed() {
     let Some(mut desk) = Desk::new() else { return };
     let (one, other) = (desk.container("one"), desk.container_with("two", json!({"start": false})));
     let (text, rows) = desk.told("list-containers", json!({}));
-    assert!(text.starts_with("Docker Containers:\n CONTAINER ID "), "{text}");
+    assert!(text.starts_with("Docker Containers:\nCONTAINER ID "), "{text}");
     assert!(text.contains(&one) && text.contains(&other), "{text}");
     assert_eq!(names(&rows["containers"]), [one.clone(), other]);
     let (text, rows) = desk.told("list-containers", json!({"all": false}));
@@ -155,7 +155,7 @@ fn dk_16_containers_are_measured() {
     let busy = desk.container_with("busy", json!({"command": ["sh", "-c", "while :; do :; done"]}));
     let idle = desk.container("idle");
     let (text, rows) = desk.told("container-stats", json!({}));
-    assert!(text.starts_with("Container statistics:\n CONTAINER ID "), "{text}");
+    assert!(text.starts_with("Container statistics:\nCONTAINER ID "), "{text}");
     assert_eq!(names(&rows["containers"]), [busy.clone(), idle.clone()]);
     until("the busy one computes", || {
         let rows = desk.call("container-stats", json!({"container_name": busy}));

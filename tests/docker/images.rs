@@ -100,7 +100,7 @@ fn desk() -> Option<(Desk, Registry)> {
 fn dk_17_images_are_listed() {
     let Some(mut desk) = Desk::new() else { return };
     let (text, rows) = desk.told("list-images", json!({}));
-    assert!(text.starts_with("Docker Images:\n REPOSITORY "), "{text}");
+    assert!(text.starts_with("Docker Images:\nREPOSITORY "), "{text}");
     let has = |it: &Value| it["tags"].as_array().unwrap().contains(&json!(IMAGE));
     let row = rows["images"].as_array().unwrap().iter().find(|it| has(it)).unwrap().clone();
     let seen = desk.seen("images", IMAGE).unwrap();

@@ -32,7 +32,7 @@ fn dk_08_09_10_13_networks_come_and_go() {
     assert!(again.starts_with(&format!("CONFLICT: Error creating network '{name}': ")), "{again}");
 
     let (text, rows) = desk.told("network-list", json!({}));
-    assert!(text.starts_with("Docker Networks:\n NETWORK ID "), "{text}");
+    assert!(text.starts_with("Docker Networks:\nNETWORK ID "), "{text}");
     let own = names(&rows["networks"]).into_iter().filter(|it| it.starts_with(&desk.mark));
     assert_eq!(own.collect::<Vec<_>>(), [name.as_str()]);
     let (text, rows) = desk.told("network-inspect", json!({"name": name}));
