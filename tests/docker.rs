@@ -13,3 +13,4 @@ mod consent;
 mod together;
 mod prompts;
 mod surface;
+mod compose;

@@ -1,6 +1,8 @@
 //! A host with the plugin `docker`, on an engine that others use too: what a test makes there carries its mark.
 
 use std::{
+    fs,
+    path::PathBuf,
     process,
     sync::atomic::{AtomicU32, Ordering},
     time::{SystemTime, UNIX_EPOCH},
@@ -25,16 +27,22 @@ use crate::support::{
 pub(super) const WAIT: &str = "trap 'exit 0' TERM; while :; do sleep 1 & wait; done";
 
 pub(super) struct Desk {
-    host: Host,
+    host: Option<Host>,
     pub(super) engine: Api,
     /// What all names begin with that this test may touch.
     pub(super) mark: String,
+    /// A folder of this test's own, which `{folder}` stands for in a wish.
+    pub(super) folder: PathBuf,
 }
 
 /// How the host is to be.
 pub(super) struct Wish<'a> {
     /// In the table `grants.engine` of the plugin, in which `{mark}` stands for what names begin with.
     pub(super) grant: &'a str,
+    /// In the list `grants.files`.
+    pub(super) files: &'a str,
+    /// In the table `config`.
+    pub(super) config: &'a str,
     /// In the table `secrets`.
     pub(super) secrets: &'a str,
     /// What the client says that it can do.
@@ -45,7 +53,7 @@ impl Default for Wish<'_> {
     fn default() -> Self {
         let grant = "names = ['{mark}-*']\nnetworks = ['{mark}-*', 'bridge']\nregistries = ['docker.io']\n\
                      ports = ['127.0.0.1:1024-65535']";
-        Self { grant, secrets: "", capabilities: json!({}) }
+        Self { grant, files: "", config: "", secrets: "", capabilities: json!({}) }
     }
 }
 
@@ -58,20 +66,37 @@ impl Desk {
         let engine = docker()?;
         inside("docker")?;
         let mark = mark();
-        let grant = wish.grant.replace("{mark}", &mark);
+        let setup = Setup::new();
+        let folder = setup.path("folder");
+        fs::create_dir(&folder).unwrap();
+        let here = folder.display().to_string();
+        let said = |text: &str| text.replace("{mark}", &mark).replace("{folder}", &here);
         let config = format!(
-            "[plugins.docker.grants]\nstore = true\njobs = true\n[plugins.docker.grants.engine]\n{grant}\n\
-             [plugins.docker.secrets]\n{}\n",
-            wish.secrets
+            "[plugins.docker.grants]\nstore = true\njobs = true\nfiles = [{}]\n\
+             [plugins.docker.grants.engine]\n{}\n[plugins.docker.config]\n{}\n[plugins.docker.secrets]\n{}\n",
+            said(wish.files),
+            said(wish.grant),
+            said(wish.config),
+            said(wish.secrets)
         );
-        let setup = Setup::new().arguments(&["--plugins", "docker"]).config(&config);
+        let setup = setup.arguments(&["--plugins", "docker"]).config(&config);
         let mut host = setup.environment("DOCKER_HOST", engine.address()).modern();
         host.capabilities = wish.capabilities.clone();
-        Some(Self { host, engine, mark })
+        Some(Self { host: Some(host), engine, mark, folder })
     }
 
     pub(super) fn host(&mut self) -> &mut Host {
-        &mut self.host
+        self.host.as_mut().unwrap()
+    }
+
+    /// Kills the host, and starts it again in the same place.
+    pub(super) fn killed(&mut self) {
+        self.host().signal("-KILL");
+        self.host().wait();
+        let capabilities = self.host().capabilities.clone();
+        let setup = self.host.take().unwrap().restart();
+        self.host = Some(setup.modern());
+        self.host().capabilities = capabilities;
     }
 
     /// A name that this test may use.
@@ -82,7 +107,7 @@ impl Desk {
     /// Calls a tool that must succeed; gives its text and its structured result.
     #[track_caller]
     pub(super) fn told(&mut self, tool: &str, arguments: Value) -> (String, Value) {
-        let result = self.host.call(tool, arguments);
+        let result = self.host().call(tool, arguments);
         assert_ne!(result["isError"], true, "`{tool}` failed: {result}");
         (text_of(&result), result["structuredContent"].clone())
     }
@@ -96,7 +121,7 @@ impl Desk {
     /// Calls a tool that must fail; gives its code and message.
     #[track_caller]
     pub(super) fn fails(&mut self, tool: &str, arguments: Value) -> String {
-        failure(&self.host.call(tool, arguments))
+        failure(&self.host().call(tool, arguments))
     }
 
     /// Makes a container of this name that waits; gives its whole name.

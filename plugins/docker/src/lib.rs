@@ -1,6 +1,7 @@
 //! Containers, networks, volumes, images and Compose stacks that people name, in their own engine.
 
 mod amount;
+mod compose;
 mod consent;
 mod create;
 mod error;
@@ -24,6 +25,10 @@ mod volume;
 
 use windlass_sdk::Hints;
 
+use compose::{
+    ComposeDown, ComposeLogs, ComposePs, ComposeRestart, ComposeStart, ComposeStop, DeployCompose,
+    Settings, Work,
+};
 use create::CreateContainer;
 use exec::ExecInContainer;
 use image::{ListImages, PullImage, RemoveImage};
@@ -49,11 +54,14 @@ windlass_sdk::plugin! {
         Look before you change: `list-containers`, `inspect-container`, `get-logs`, `compose-ps`. One container is made with \
         `create-container`; several that belong together are a stack, which `deploy-compose` brings to what its file says.",
     asks: include_str!("../grants.toml"),
+    config: Settings,
     tools: [
         CreateContainer, ListContainers, InspectContainer, GetLogs, ContainerStats, ExecInContainer,
         StartContainer, StopContainer, RestartContainer, RemoveContainer,
         NetworkCreate, NetworkRemove, NetworkList, NetworkConnect, NetworkDisconnect, NetworkInspect,
         ListImages, PullImage, RemoveImage, ListVolumes, CreateVolume, RemoveVolume, Prune,
+        DeployCompose, ComposePs, ComposeLogs, ComposeStart, ComposeStop, ComposeRestart, ComposeDown,
     ],
     prompts: [DeployStack, ManageContainers, ManageCompose],
+    jobs: [Work],
 }

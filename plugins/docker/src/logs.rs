@@ -87,7 +87,7 @@ pub(crate) fn stream(output: &Output, stderr: bool) -> String {
 }
 
 /// Milliseconds since 1970.
-fn moment(field: &str, value: Option<&Scalar>, now: u64) -> Result<Option<u64>, Error> {
+pub(crate) fn moment(field: &str, value: Option<&Scalar>, now: u64) -> Result<Option<u64>, Error> {
     let Some(value) = value else { return Ok(None) };
     let text = value.to_string();
     let wrong = || {
