@@ -4,6 +4,8 @@ mod elements;
 mod converge;
 mod failures;
 mod crashes;
+mod tools;
+mod interop;
 
 use serde_json::{Value, json};
 
