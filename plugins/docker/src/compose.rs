@@ -38,6 +38,8 @@ mod given;
 mod top;
 mod plan;
 mod levels;
+#[cfg(test)]
+mod mutations;
 
 pub(crate) use deploy::DeployCompose;
 pub(crate) use down::ComposeDown;

@@ -203,19 +203,18 @@ const LISTS: &[&str] = &["dns", "dns_search", "env_file", "label_file", "tmpfs"]
 /// A list of names as the map that it stands for.
 fn alike(value: Value, key: &str) -> Value {
     let Value::Array(items) = &value else { return value };
+    let (is_names, is_pairs) = (NAMES.contains(&key), PAIRS.contains(&key));
+    if !is_names && !is_pairs {
+        return value;
+    }
     let mut map = Map::new();
     for item in items {
         let Value::String(text) = item else { return value };
-        if NAMES.contains(&key) {
-            map.insert(text.clone(), alone(key));
-        } else if PAIRS.contains(&key) {
-            match text.split_once('=') {
-                Some((name, value)) => map.insert(name.to_owned(), value.into()),
-                None => map.insert(text.clone(), Value::Null),
-            };
-        } else {
-            return value;
-        }
+        match text.split_once('=') {
+            Some((name, value)) if is_pairs => map.insert(name.to_owned(), value.into()),
+            _ if is_pairs => map.insert(text.clone(), Value::Null),
+            _ => map.insert(text.clone(), alone(key)),
+        };
     }
     Value::Object(map)
 }
