@@ -121,8 +121,19 @@ fn volumes_outlive_redeploys_and_the_stack() {
     assert_eq!(names(&told["recreated"]), [&*container], "{told}");
     assert_eq!(run(&mut desk, "cat /data/file /scratch/file"), "kept\ntoo");
 
+    // Neither does one that fails touch them.
+    desk.deploy_fails(&project, &yaml("user: '1'\nentrypoint: /none"));
+    assert_eq!(run(&mut desk, "cat /data/file /scratch/file"), "kept\ntoo");
+
+    let scratch = desk.inspect(&container)["Mounts"].clone();
     let removed = desk.call("compose-down", json!({"project_name": project}));
     assert_eq!(removed["volumes"], json!([]));
+    for name in scratch.as_array().unwrap().iter().filter_map(|it| it["Name"].as_str()) {
+        assert!(desk.seen("volumes", name).is_some());
+        if !name.ends_with("_data") {
+            desk.engine.delete(&format!("/volumes/{name}")).unwrap();
+        }
+    }
     assert_eq!(desk.seen("networks", &format!("{project}_default")), None);
     desk.deploy(&project, &yaml(""));
     assert_eq!(

@@ -70,7 +70,10 @@ fn hold(elements: &[Element]) {
         let looked =
             checks.iter().map(|(place, is)| look(&desk, &project, &said(place), &said(is)));
         wrong.extend(looked.filter_map(Result::err).map(|why| format!("{keys}: {why}")));
-        desk.call("compose-down", json!({"project_name": project, "timeout_s": 0}));
+        desk.call(
+            "compose-down",
+            json!({"project_name": project, "timeout_s": 0, "remove_volumes": true}),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -17,7 +17,7 @@ use crate::{error::coded, logs::whole};
 /// Between two looks.
 const PAUSE_MS: u32 = 100;
 /// A container whose health nobody asks for is taken to run when it did so for so long.
-const STEADY_MS: u64 = 400;
+const STEADY_MS: u64 = 300;
 /// As much of its output as an error repeats.
 const LAST_LINES: u32 = 20;
 const LAST_BYTES: u32 = 4 << 10;
