@@ -50,7 +50,11 @@ impl Watch<'_> {
             let mut waiting = Vec::new();
             let mut is_steady = true;
             for (service, condition) in goals {
-                for it in found.iter().filter(|it| it.service == *service && self.is_current(it)) {
+                let is_own = |it: &&Found| it.service == *service && self.is_current(it);
+                if found.iter().filter(is_own).count() < self.replicas(service) {
+                    waiting.push(format!("a container of `{service}` is not there"));
+                }
+                for it in found.iter().filter(is_own) {
                     match verdict(it, *condition, self.restart(service)) {
                         Verdict::Ready => {
                             let unasked = it.summary.wellness.is_none() && it.runs();
@@ -86,6 +90,10 @@ impl Watch<'_> {
     fn is_current(&self, found: &Found) -> bool {
         let service = self.plan.service(&found.service);
         service.is_some_and(|it| it.container(&self.plan.project, found.number) == found.name)
+    }
+
+    fn replicas(&self, service: &str) -> usize {
+        self.plan.service(service).map_or(0, |it| it.replicas as usize)
     }
 
     fn restart(&self, service: &str) -> Restart {

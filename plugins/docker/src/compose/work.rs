@@ -5,7 +5,7 @@
 mod steps;
 
 use serde::{Deserialize, Serialize};
-use windlass_sdk::{Error, Job, Result, Run, clock, progress};
+use windlass_sdk::{Error, Job, Result, Run, clock, jobs, progress};
 
 use super::{
     deploy::Order,
@@ -21,6 +21,9 @@ use super::{
     watch::Watch,
 };
 use steps::Steps;
+
+/// What a run notes once it has removed the stack that was there with its volumes.
+const REMOVED: &str = "removed";
 
 /// A deployment.
 #[derive(Deserialize, Serialize)]
@@ -40,11 +43,14 @@ impl Job for Work {
         let mut images = Images::look(&plan)?;
         let missing = images.missing.clone();
         images.fetch(&plan, self.order.pull())?;
-        if self.order.remove_volumes {
+        let mut stage = Stage::look(&plan, &images, self.order.wish())?;
+        if self.order.remove_volumes && run.note.as_deref() != Some(REMOVED) {
             progress::report(0.0, None, "the stack and its volumes are removed");
             down::remove_all(project)?;
+            // What a run that takes this one's place finds is the stack as it is made anew: its data stays.
+            jobs::note(REMOVED)?;
+            stage = Stage::look(&plan, &images, self.order.wish())?;
         }
-        let stage = Stage::look(&plan, &images, self.order.wish())?;
         let heirlooms = Heirlooms::look(&stage)?;
         let mut told = Deployed::of(&stage, missing);
         told.warnings.extend(heirlooms.warnings.iter().cloned());
