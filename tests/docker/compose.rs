@@ -6,6 +6,7 @@ mod failures;
 mod crashes;
 mod tools;
 mod interop;
+mod images;
 
 use serde_json::{Value, json};
 

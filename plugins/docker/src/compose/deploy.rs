@@ -99,7 +99,8 @@ pub(crate) struct Order {
 impl Tool for DeployCompose {
     const NAME: &'static str = "deploy-compose";
     const TITLE: Option<&'static str> = Some("Deploy a Compose stack");
-    const HINTS: Hints = Hints::DESTRUCTIVE.union(Hints::IDEMPOTENT).union(Hints::JOB);
+    const HINTS: Hints =
+        Hints::DESTRUCTIVE.union(Hints::IDEMPOTENT).union(Hints::OPEN_WORLD).union(Hints::JOB);
     type Output = Deployed;
 
     fn run(self, call: &Call) -> Result<Deployed> {
