@@ -149,12 +149,18 @@ fn images_are_those_of_the_grant() {
     refused(|it| it.image = "nginx:2".to_owned(), "grants.engine.images` has no");
     refused(|it| it.image = "ghcr.io/a/b".to_owned(), "`plugins.docker.grants.engine.registries`");
     refused(|it| it.image = "--privileged".to_owned(), "is no image");
+    let digits = "0123456789abcdef".repeat(4);
+    refused(|it| it.image = format!("sha256:{digits}"), "is no bare id");
+    let all = "names = ['*']";
+    let made =
+        policy(all).approve_theirs(Spec { image: "deadbeef1234".to_owned(), ..spec() }, &[], &[]);
+    assert_eq!(made.unwrap().request().spec.image, "deadbeef1234:latest");
 }
 
 #[test]
 fn each_breach_needs_its_power() {
     type Change = fn(&mut Spec);
-    let breaches: [(&str, Change); 15] = [
+    let breaches: [(&str, Change); 16] = [
         ("privileged", |it| it.privileged = true),
         ("host-network", |it| it.networking = Networking::Host),
         ("host-processes", |it| it.pid = Some("host".to_owned())),
@@ -180,6 +186,11 @@ fn each_breach_needs_its_power() {
         ("host-network", |it| {
             let driver = "syslog".to_owned();
             it.logging = Some(crate::capability::engine::Logging { driver, options: Vec::new() });
+        }),
+        ("host-network", |it| {
+            let options = vec![("path".to_owned(), "/etc/cron.d/x".to_owned())];
+            let driver = "k8s-file".to_owned();
+            it.logging = Some(crate::capability::engine::Logging { driver, options });
         }),
     ];
     for (power, change) in breaches {
@@ -303,6 +314,29 @@ fn networks_are_those_of_the_grant() {
     assert_eq!(words(policy(GRANT).approve_new_network(network(None))), "yes");
     let told = words(policy(GRANT).approve_new_network(network(Some("macvlan"))));
     assert!(told.contains("powers` has no `host-network`"), "{told}");
+    let with = |options: &[(&str, &str)], subnet: &str| networks::Spec {
+        options: options.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+        pools: vec![networks::Pool {
+            subnet: Some(subnet.to_owned()),
+            gateway: None,
+            ip_range: None,
+        }],
+        ..network(None)
+    };
+    let mtu = [("com.docker.network.driver.mtu", "1400")];
+    assert_eq!(words(policy(GRANT).approve_new_network(with(&mtu, "10.9.0.0/24"))), "yes");
+    assert_eq!(words(policy(GRANT).approve_new_network(with(&[], "fd00:9::/64"))), "yes");
+    let bridge = [("com.docker.network.bridge.name", "br0")];
+    for bad in [
+        with(&bridge, "10.9.0.0/24"),
+        with(&[], "8.8.8.0/24"),
+        with(&[], "10.0.0.0/4"),
+        with(&[], "2001:db8::/64"),
+        with(&[], "everything"),
+    ] {
+        let told = words(policy(GRANT).approve_new_network(bad));
+        assert!(told.contains("powers` has no `host-network`"), "{told}");
+    }
 }
 
 #[test]
@@ -332,6 +366,38 @@ fn sizes_are_bounded_and_given() {
     refused(|it| it.resources.memory_swap_bytes = Some(-1), "memory_mib = 512` is less than");
     refused(|it| it.resources.nano_cpus = Some(2_000_000_000), "cpus = 1.5` is less than");
     refused(|it| it.resources.pids = Some(-1), "pids = 100` is less than");
+}
+
+#[test]
+fn a_file_is_put_where_it_is_seen() {
+    let file = |path: &str| crate::capability::engine::File {
+        path: path.to_owned(),
+        content: crate::capability::engine::FileContent::Bytes(Vec::new()),
+        mode: 0o444,
+        uid: 0,
+        gid: 0,
+    };
+    allowed(|it| it.files = vec![file("/run/secrets/a")]);
+    let target = "/run".to_owned();
+    let tmpfs =
+        Mount::Tmpfs(crate::capability::engine::Tmpfs { target, size_bytes: None, mode: None });
+    refused(
+        |it| {
+            it.files = vec![file("/run/secrets/a")];
+            it.mounts = vec![tmpfs];
+        },
+        "would be hidden by the tmpfs at `/run`",
+    );
+    refused(
+        |it| {
+            it.files = vec![file("/a")];
+            it.read_only = true;
+        },
+        "a root that is read-only",
+    );
+    for path in ["a", "/", "//", "/.", "/a//b", "/a/../b"] {
+        refused(|it| it.files = vec![file(path)], "is no place in a container");
+    }
 }
 
 #[test]
