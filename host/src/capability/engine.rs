@@ -14,7 +14,7 @@ use crate::{
 pub use wit::{
     Address, Attachment, Bind, Command, Details, Device, File, FileContent, Health, HealthCheck,
     LogWish, Logging, Mount, Mounted, Networking, Output, Piece, Published, Ran, Removal,
-    Resources, Restart, Spec, State, Summary, Usage, Wellness,
+    Resources, Restart, Spec, State, Summary, Tmpfs, Usage, Wellness,
 };
 
 /// How many are made or handled at once.
