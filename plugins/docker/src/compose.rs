@@ -42,7 +42,7 @@ mod levels;
 mod mutations;
 
 pub(crate) use deploy::DeployCompose;
-pub(crate) use down::ComposeDown;
+pub(crate) use down::{ComposeDown, Down};
 pub(crate) use look::{ComposeLogs, ComposePs};
 pub(crate) use settings::Settings;
 pub(crate) use turn::{ComposeRestart, ComposeStart, ComposeStop};

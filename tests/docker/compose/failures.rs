@@ -32,8 +32,7 @@ fn check(desk: &mut Desk, yaml: &str, because: &[&str]) {
     }
     assert_eq!(state(desk, &project), before, "{failed}");
     let networks = desk.seen("networks", &format!("{project}_fresh"));
-    let volumes = desk.seen("volumes", &format!("{project}_fresh"));
-    assert_eq!((networks, volumes), (None, None));
+    assert_eq!(networks, None);
     // What is kept is what was there before.
     let told = desk.call("deploy-compose", json!({"project_name": project}));
     assert_eq!(told["unchanged"].as_array().unwrap().len(), 3, "{told}");

@@ -55,9 +55,9 @@ fn a_stack_is_shown_read_stopped_and_started_as_it_was_told() {
             assert_eq!(desk.inspect(&name(service))["State"]["Running"], runs, "{tool} {service}");
         }
     }
-    let (text, _) = desk.told("compose-down", json!({"project_name": project}));
+    let removed = desk.call("compose-down", json!({"project_name": project}));
     assert_eq!(
-        text,
+        removed["message"],
         format!(
             "Compose project '{project}' removed successfully: 2 containers, 1 networks, 0 volumes"
         )

@@ -119,7 +119,7 @@ impl Tool for DeployCompose {
             consent::ask(call, &question)?;
         }
         let title = format!("deploy {}", order.project);
-        let lane = format!("compose {}", order.project);
+        let lane = lane(&order.project);
         let spec = Spec::new(title, &Work { order })?.lane(lane);
         Err(Stop::Job(submit(&spec)?))
     }
@@ -201,6 +201,11 @@ impl Order {
         let stage = Stage::look(plan, &images, self.wish())?;
         Ok(Deployed::beforehand(&stage, images.missing))
     }
+}
+
+/// One thing at a time is done to a project.
+pub(crate) fn lane(project: &str) -> String {
+    format!("compose {project}")
 }
 
 /// What is wrong with a file, in the code that programs know.

@@ -1,6 +1,6 @@
 //! Services that extend others: what they take over, and what they say themselves.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::{Map, Value};
 use windlass_sdk::Error;
@@ -46,7 +46,7 @@ fn extends_anything(services: Option<&Value>) -> bool {
 
 struct Sources<'a> {
     load: Load<'a>,
-    files: BTreeMap<String, Map<String, Value>>,
+    files: BTreeMap<String, Rc<Map<String, Value>>>,
 }
 
 /// Where a service is looked for.
@@ -100,7 +100,7 @@ impl Sources<'_> {
             }
             let loaded = (self.load)(&path)?;
             let services = loaded.get("services").and_then(Value::as_object).cloned();
-            self.files.insert(path.clone(), services.unwrap_or_default());
+            self.files.insert(path.clone(), Rc::new(services.unwrap_or_default()));
         }
         let services = self.files.get(&path).cloned().unwrap_or_default();
         let place = Place::of_file(&path);

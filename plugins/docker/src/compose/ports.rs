@@ -33,7 +33,11 @@ fn short(text: &str) -> Result<Vec<Port>, String> {
         None => (None, rest),
     };
     let address = address.filter(|it| !it.is_empty()).map(known_address).transpose()?;
-    let published = if published.is_empty() { None } else { Some(range(published)?) };
+    // 0 is a free one, as nothing is.
+    let published = match published {
+        "" | "0" => None,
+        text => Some(range(text)?),
+    };
     let port = |target: u16, published: Option<(u16, u16)>| Port {
         address: address.clone(),
         published,
@@ -56,8 +60,10 @@ fn short(text: &str) -> Result<Vec<Port>, String> {
 fn long(port: &Node<'_>) -> Result<Port, Error> {
     let target = port.need("target")?.number()?;
     let published = match port.get("published") {
-        Some(node) => Some(range(&node.text()?).map_err(|why| node.wrong(why))?),
-        None => None,
+        Some(node) if node.text()? != "0" => {
+            Some(range(&node.text()?).map_err(|why| node.wrong(why))?)
+        }
+        _ => None,
     };
     let address = match port.get("host_ip") {
         Some(node) => Some(known_address(&node.text()?).map_err(|why| node.wrong(why))?),

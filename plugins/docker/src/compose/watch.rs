@@ -30,6 +30,14 @@ enum Verdict {
     Failed(String),
 }
 
+/// What is waited for.
+pub(crate) struct Goal {
+    pub(crate) service: String,
+    pub(crate) condition: Condition,
+    /// Whether it is a failure where it does not come to that.
+    pub(crate) is_needed: bool,
+}
+
 /// Looks at the containers of a project until a time.
 pub(crate) struct Watch<'a> {
     pub(crate) plan: &'a Plan,
@@ -40,7 +48,7 @@ impl Watch<'_> {
     /// Waits until the containers of some services are as each of their conditions has it. Those of `fresh` were just started.
     pub(crate) fn wait(
         &self,
-        goals: &[(String, Condition)],
+        goals: &[Goal],
         fresh: &BTreeSet<String>,
         mut tell: impl FnMut(usize, usize, &str),
     ) -> Result<(), Error> {
@@ -49,7 +57,7 @@ impl Watch<'_> {
             let found = found::of_project(&self.plan.project)?;
             let mut waiting = Vec::new();
             let mut is_steady = true;
-            for (service, condition) in goals {
+            for Goal { service, condition, is_needed } in goals {
                 let is_own = |it: &&Found| it.service == *service && self.is_current(it);
                 if found.iter().filter(is_own).count() < self.replicas(service) {
                     waiting.push(format!("a container of `{service}` is not there"));
@@ -61,6 +69,8 @@ impl Watch<'_> {
                             is_steady &= !(unasked && fresh.contains(&it.name));
                         }
                         Verdict::NotYet(why) => waiting.push(format!("`{}` {why}", it.name)),
+                        // Nobody needs it so much that all would have to wait for it.
+                        Verdict::Failed(_) if !is_needed => {}
                         Verdict::Failed(why) => return Err(failed(it, &why)),
                     }
                 }

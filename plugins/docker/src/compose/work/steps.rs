@@ -16,9 +16,9 @@ use super::{
         heirlooms::Heirlooms,
         levels,
         made::Stamp,
-        plan::{Condition, Service},
+        plan::{Condition, Need, Service},
         stage::Stage,
-        watch::Watch,
+        watch::{Goal, Watch},
     },
     aside,
 };
@@ -67,12 +67,8 @@ impl<'a> Steps<'a> {
 
     /// All containers that are to be made, before any that runs is stopped: what cannot be made costs nothing.
     pub(super) fn create(&mut self) -> Result<(), Error> {
-        let mut had = Vec::new();
         for make in &self.stage.changes.make {
             let Some(before) = &make.replaces else { continue };
-            let details =
-                engine::inspect(&before.id).map_err(|error| About::Container.of(error))?;
-            had.push((before.id.as_str(), details.volumes));
             let rename = Act::Rename(aside(&before.name, &before.id));
             engine::act(&before.id, &rename).map_err(|error| {
                 About::Container.during(&format!("renaming container '{}'", before.name), error)
@@ -130,14 +126,14 @@ impl<'a> Steps<'a> {
     /// Waits until all are as they should be.
     pub(super) fn await_all(&mut self) -> Result<(), Error> {
         let services = &self.stage.plan.services;
-        let completes = |name: &str| {
+        let goal = |service: &Service| {
             let needs = services.iter().flat_map(|it| &it.needs);
-            needs.into_iter().any(|it| it.service == name && it.condition == Condition::Completed)
-        };
-        let goal = |it: &Service| {
-            let condition =
-                if completes(&it.name) { Condition::Completed } else { Condition::Started };
-            (it.name.clone(), condition)
+            let completed = |it: &&Need| it.condition == Condition::Completed;
+            let mut needs = needs.filter(|it| it.service == service.name).filter(completed);
+            let first = needs.next();
+            let is_needed = first.is_none_or(|it| it.required || needs.any(|it| it.required));
+            let condition = first.map_or(Condition::Started, |it| it.condition);
+            Goal { service: service.name.clone(), condition, is_needed }
         };
         self.wait(services.iter().map(goal).collect())
     }
@@ -146,10 +142,15 @@ impl<'a> Steps<'a> {
         let changed = level.iter().filter(|it| self.is_changed(it));
         let needs = changed.flat_map(|it| &it.needs);
         let waited = needs.filter(|need| need.condition != Condition::Started);
-        self.wait(waited.map(|need| (need.service.clone(), need.condition)).collect())
+        let goal = |need: &Need| Goal {
+            service: need.service.clone(),
+            condition: need.condition,
+            is_needed: need.required,
+        };
+        self.wait(waited.map(goal).collect())
     }
 
-    fn wait(&mut self, goals: Vec<(String, Condition)>) -> Result<(), Error> {
+    fn wait(&mut self, goals: Vec<Goal>) -> Result<(), Error> {
         let Self { watch, started, done, .. } = self;
         watch.wait(&goals, started, |ready, all, whom| {
             *done += 0.01;
