@@ -137,7 +137,8 @@ fn query(wish: &LogWish) -> String {
 }
 
 fn seconds(ms: Option<u64>) -> i32 {
-    ms.and_then(|it| i32::try_from(it / 1000).ok()).unwrap_or(0)
+    // 0 is no bound at all, so what is too far away is as far as can be said.
+    ms.map_or(0, |it| i32::try_from(it / 1000).unwrap_or(i32::MAX))
 }
 
 #[cfg(test)]
