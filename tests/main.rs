@@ -22,6 +22,7 @@ mod cli;
 mod languages;
 mod coder;
 mod devbench;
+mod docker;
 mod git;
 mod openhands;
 mod opencode;

@@ -15,3 +15,9 @@ pub fn iso(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(DateTime::from_timestamp_millis);
     time.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
+
+/// Milliseconds since 1970 of a time that an engine wrote; 0 where it is none.
+pub fn of_text(text: &str) -> u64 {
+    let time = DateTime::parse_from_rfc3339(text).ok();
+    time.and_then(|it| u64::try_from(it.timestamp_millis()).ok()).unwrap_or(0)
+}

@@ -8,6 +8,8 @@
 //!
 //! `cargo xtask bench fleet`: what a fleet of agents costs, beside the same question asked of Coder; `bench/fleet.rs` says more.
 //!
+//! `cargo xtask bench stacks`: what the user's containers and stacks cost, beside the engine and `docker-compose`.
+//!
 //! `bench/figures.rs` says what each figure is, `bench/flood.rs` what a flood does, `bench/table.rs` what it must be.
 
 mod desk;
@@ -15,6 +17,7 @@ mod containers;
 mod sessions;
 mod jobs;
 mod fleet;
+mod stacks;
 mod figures;
 mod flood;
 mod line;
@@ -45,6 +48,7 @@ pub(crate) enum Suite {
     Sessions,
     Jobs,
     Fleet,
+    Stacks,
 }
 
 pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
@@ -54,6 +58,7 @@ pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
         Suite::Sessions => sessions::bench(runs.max(LEAST_RUNS)),
         Suite::Jobs => jobs::bench(runs.max(LEAST_RUNS)),
         Suite::Fleet => fleet::bench(runs.max(LEAST_RUNS)),
+        Suite::Stacks => stacks::bench(runs.max(LEAST_RUNS)),
     }
 }
 

@@ -6,15 +6,20 @@
 mod changes;
 mod clock;
 mod containers;
+pub mod engine;
+mod files;
 mod http;
 mod jobs;
 mod log;
 mod memory;
 mod metrics;
+pub mod images;
+pub mod networks;
 mod processes;
 mod progress;
 mod random;
 mod store;
+pub mod volumes;
 mod workspaces;
 mod wasi;
 
@@ -105,8 +110,8 @@ impl Doors {
 /// Links the capabilities that the grants name, and no other.
 pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasmtime::Result<()> {
     use bindings::windlass::plugin::{
-        changes, clock, containers, http, jobs, log, memory, metrics, processes, progress, random,
-        store, workspaces,
+        changes, clock, containers, engine, files, http, images, jobs, log, memory, metrics,
+        networks, processes, progress, random, store, volumes, workspaces,
     };
 
     types::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
@@ -133,6 +138,15 @@ pub fn link(linker: &mut Linker<CallState>, grants: &Grants, wasi: bool) -> wasm
     if grants.jobs {
         jobs::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
     }
+    if grants.files.is_some() {
+        files::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+    }
+    if grants.engine.is_some() {
+        engine::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+        images::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+        networks::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+        volumes::add_to_linker::<_, HasSelf<_>>(linker, |call| call)?;
+    }
     if wasi {
         wasmtime_wasi::p2::add_to_linker_async(linker)?;
     }
@@ -146,6 +160,8 @@ pub fn grant_for(interface: &str) -> Option<&'static str> {
         "workspaces" => Some("workspaces = \"own\""),
         "containers" | "processes" => Some("containers = {}"),
         "jobs" => Some("jobs = true"),
+        "files" => Some("files = [\"/…\"]"),
+        "engine" | "images" | "networks" | "volumes" => Some("engine = { names = [\"…\"] }"),
         "http" => Some("http = [\"https://…\"]"),
         _ => None,
     }
@@ -169,6 +185,10 @@ pub fn writes(interface: &str, function: &str) -> bool {
             "[static]process.start" | "[method]process.signal" | "[method]process.cancel"
         ),
         "jobs" => matches!(function, "submit" | "cancel"),
+        "engine" => matches!(function, "create" | "each" | "exec"),
+        "images" => matches!(function, "pull" | "remove"),
+        "networks" => matches!(function, "create" | "remove" | "connect" | "disconnect"),
+        "volumes" => matches!(function, "create" | "remove"),
         "workspaces" => workspaces::WRITING.contains(&function),
         _ => false,
     }

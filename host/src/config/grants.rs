@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContainersGrant, WorkspacesGrant};
+use super::{ContainersGrant, EngineGrant, Folder, WorkspacesGrant};
 
 /// An absent grant is a refusal.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -23,6 +23,12 @@ pub struct Grants {
     /// Work that outlives a call.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub jobs: bool,
+    /// Folders whose files it may read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<Folder>>,
+    /// What the user has in the engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineGrant>,
 }
 
 impl Grants {
@@ -36,6 +42,8 @@ impl Grants {
             workspaces: Some(WorkspacesGrant::Shared),
             containers: Some(ContainersGrant::default()),
             jobs: true,
+            files: Some(Vec::new()),
+            engine: Some(EngineGrant::default()),
         }
     }
 }

@@ -5,6 +5,7 @@
 mod grants;
 mod jobs;
 mod containers;
+mod engine;
 mod mounts;
 mod read;
 
@@ -23,9 +24,10 @@ use crate::secrets::Reference;
 pub use containers::{
     ContainersConfig, ContainersGrant, Count, EgressGrant, Power, WorkspacesGrant,
 };
+pub use engine::{BindGrant, EngineGrant, EnginePower, Folder, PortGrant};
 pub use grants::{Grants, HttpGrant};
 pub use jobs::JobsConfig;
-pub use mounts::{Group, Mount};
+pub use mounts::{Group, Mount, check_apart, check_real};
 pub use read::{from_text, parse};
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -76,19 +76,13 @@ impl Mount {
     /// Fails where it is not there as it was written, or holds what no container may see.
     pub fn look(&self) -> Result<(), String> {
         let path = &self.0;
-        let real = fs::canonicalize(path)
-            .map_err(|error| format!("`{path}` cannot be mounted: {error}"))?;
-        if real != Path::new(path) {
-            return Err(format!(
-                "`{path}` leads over a link; write `{}`, if that is meant",
-                real.display()
-            ));
-        }
+        check_real(path)?;
+        let real = Path::new(path);
         if !real.is_dir() {
             return Err(format!("`{path}` is no directory"));
         }
         match std::env::var_os("HOME").map(PathBuf::from) {
-            Some(home) if home.is_absolute() && real_path(&home).starts_with(&real) => {
+            Some(home) if home.is_absolute() && real_path(&home).starts_with(real) => {
                 Err(format!("`{path}` holds the home of the host's own user, with the keys in it"))
             }
             _ => Ok(()),
@@ -97,22 +91,12 @@ impl Mount {
 
     /// Fails where it holds this file or folder of the host's.
     pub fn check_without(&self, what: &str, path: &Path) -> Result<(), String> {
-        let real = real_path(path);
-        if real.starts_with(&self.0) || path.starts_with(&self.0) {
-            return Err(format!("`{}` holds {what}, `{}`", self.0, path.display()));
-        }
-        Ok(())
+        check_without(&self.0, what, path)
     }
 
     /// The same where it must not lie in that folder either.
     pub fn check_apart(&self, what: &str, folder: &Path) -> Result<(), String> {
-        self.check_without(what, folder)?;
-        let real = real_path(folder);
-        let lies = |folder: &Path| Path::new(&self.0).starts_with(folder);
-        if lies(&real) || lies(folder) {
-            return Err(format!("`{}` lies in {what}, `{}`", self.0, folder.display()));
-        }
-        Ok(())
+        check_apart(&self.0, what, folder)
     }
 }
 
@@ -143,6 +127,36 @@ impl TryFrom<u32> for Group {
             _ => Ok(Self(number)),
         }
     }
+}
+
+/// Fails where a granted path holds this file or folder of the host's.
+fn check_without(granted: &str, what: &str, path: &Path) -> Result<(), String> {
+    if real_path(path).starts_with(granted) || path.starts_with(granted) {
+        return Err(format!("`{granted}` holds {what}, `{}`", path.display()));
+    }
+    Ok(())
+}
+
+/// The same where it must not lie in that folder either.
+pub fn check_apart(granted: &str, what: &str, folder: &Path) -> Result<(), String> {
+    check_without(granted, what, folder)?;
+    let lies = |folder: &Path| Path::new(granted).starts_with(folder);
+    if lies(&real_path(folder)) || lies(folder) {
+        return Err(format!("`{granted}` lies in {what}, `{}`", folder.display()));
+    }
+    Ok(())
+}
+
+/// Fails where a granted path is not there as it was written.
+pub fn check_real(granted: &str) -> Result<(), String> {
+    let real = fs::canonicalize(granted).map_err(|error| format!("`{granted}`: {error}"))?;
+    if real != Path::new(granted) {
+        return Err(format!(
+            "`{granted}` leads over a link; write `{}`, if that is meant",
+            real.display()
+        ));
+    }
+    Ok(())
 }
 
 /// A path over all links, as far as it is there.

@@ -4,6 +4,7 @@
 //! beside the workspaces, which no container sees, and put in place by a rename.
 
 mod failure;
+mod granted;
 mod known;
 mod root;
 mod staging;

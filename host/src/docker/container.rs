@@ -30,7 +30,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// How many containers are looked at at once.
 const AT_ONCE: usize = 8;
 /// How often a list is asked for again that broke since one of its containers went.
-const LISTS: usize = 5;
+pub(super) const LISTS: usize = 5;
 
 /// A container that carries the label of this host. Only this door can say so.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -33,16 +33,15 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// A command for the engine.
 #[derive(Clone, Debug)]
 pub struct Exec {
-    /// In the environment of it and of its children, so that they can be found: `e_…`.
-    pub id: String,
     pub command: Vec<String>,
     /// `NAME=value`.
     pub env: Vec<String>,
-    pub cwd: String,
+    /// None: where the container's own program started.
+    pub cwd: Option<String>,
     /// What it reads. None: its stdin is closed.
     pub stdin: Option<Vec<u8>>,
-    /// `0:0`.
-    pub user: String,
+    /// `0:0`. None: the container's own.
+    pub user: Option<String>,
 }
 
 /// A piece of output.
@@ -63,24 +62,30 @@ pub struct Running {
 
 impl Docker {
     /// Starts a command.
-    pub async fn exec(&self, ours: &Ours, exec: Exec) -> Result<Running> {
-        let what = format!("run a command in container `{}`", ours.id());
-        let mut env = exec.env;
-        env.push(format!("{MARKER}={}", exec.id));
+    ///
+    /// `id`, `e_…`, is in the environment of it and of its children, so that they can be found.
+    pub async fn exec(&self, ours: &Ours, id: &str, mut exec: Exec) -> Result<Running> {
+        exec.env.push(format!("{MARKER}={id}"));
+        self.exec_in(ours.engine_id(), ours.id(), exec).await
+    }
+
+    /// The same in the container that the engine calls so. What is told of it has its name.
+    pub(super) async fn exec_in(&self, engine_id: &str, name: &str, exec: Exec) -> Result<Running> {
+        let what = format!("run a command in container `{name}`");
         let options = CreateExecOptions {
             attach_stdin: Some(exec.stdin.is_some()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             tty: Some(false),
-            env: Some(env),
+            env: Some(exec.env),
             cmd: Some(exec.command),
             privileged: Some(false),
-            user: Some(exec.user),
-            working_dir: Some(exec.cwd),
+            user: exec.user,
+            working_dir: exec.cwd,
             detach_keys: None,
         };
         let created = self
-            .quickly(async |client| client.create_exec(ours.engine_id(), options).await)
+            .quickly(async |client| client.create_exec(engine_id, options).await)
             .await?
             .map_err(|trouble| trouble.doing(&what))?;
         let start = StartExecOptions { detach: false, tty: false, output_capacity: Some(64 << 10) };

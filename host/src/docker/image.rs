@@ -32,7 +32,7 @@ impl Docker {
         if let Some(picture) = self.picture(name).await? {
             return Ok(picture);
         }
-        pull::join(self, name, progress).await?;
+        pull::join(self, name, None, progress).await?;
         self.picture(name).await?.ok_or_else(|| {
             let message = format!("`{name}` was fetched, but the engine does not have it");
             Failure::Answer(Error::new(Code::Failed, message))
@@ -68,13 +68,13 @@ impl Picture {
 }
 
 /// Podman answers 500 where it finds several that a short name could mean, or knows nowhere to look for it.
-fn is_missing(trouble: &Trouble) -> bool {
+pub(super) fn is_missing(trouble: &Trouble) -> bool {
     trouble.is(404) || trouble.says(&["short-name", "did not resolve to an alias", "no such image"])
 }
 
 /// What engines call an image. Docker leaves out `docker.io` and `library`; Podman keeps them, and says `localhost` of what
 /// was made on the spot, which Docker would call `docker.io` as well.
-fn spellings(name: &str) -> Vec<String> {
+pub(super) fn spellings(name: &str) -> Vec<String> {
     let mut all = vec![name.to_owned()];
     if let Some(short) = name.strip_prefix("docker.io/") {
         let short = short.strip_prefix("library/").unwrap_or(short);

@@ -48,14 +48,13 @@ impl Docker {
         let marker = format!("{MARKER}={exec_id}");
         let words = ["sh", "-c", SCRIPT, "sh", &marker, &number.to_string()].map(str::to_owned);
         let exec = Exec {
-            id: "signal".to_owned(),
             command: words.to_vec(),
             env: Vec::new(),
-            cwd: "/".to_owned(),
+            cwd: Some("/".to_owned()),
             stdin: None,
-            user: "0:0".to_owned(),
+            user: Some("0:0".to_owned()),
         };
-        let mut running = self.exec(ours, exec).await?;
+        let mut running = self.exec(ours, "signal", exec).await?;
         let mut count = 0;
         while let Some(output) = running.next().await {
             let lines = output?.bytes.iter().filter(|it| **it == b'\n').count();

@@ -16,9 +16,12 @@ mod pull;
 mod container;
 mod exec;
 mod kill;
+mod raw;
+mod theirs;
 
 use std::{
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex as Plain, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
@@ -26,7 +29,7 @@ use std::{
 use bollard::{API_DEFAULT_VERSION, Docker as Client};
 use tokio::{sync::Mutex, time::timeout};
 
-use self::failure::Trouble;
+use self::{container::LISTS, failure::Trouble};
 use crate::error::{Result, unavailable};
 
 pub use self::{
@@ -36,6 +39,7 @@ pub use self::{
     find::{Place, Places, Tried},
     image::Picture,
     profile::{Made, WORKSPACE, label},
+    theirs::{Content, Contents, Found as FoundTheirs, Tail},
 };
 
 /// How long an engine may take to say who it is.
@@ -45,6 +49,16 @@ const QUICK: Duration = Duration::from_secs(120);
 /// The same for what is not: to fetch an image, to stop a container. bollard's timeout also covers the sending of a
 /// request's body, and an engine goes on when its client has given up.
 const SLOW: Duration = Duration::from_secs(3600);
+
+/// Where engines listen, whichever is asked.
+const USUAL_SOCKETS: [&str; 6] = [
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/var/run/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+    "/run/crio/crio.sock",
+];
 
 /// The engine. Cheap to clone; connects when it is needed, and again when the engine was away.
 #[derive(Clone)]
@@ -58,9 +72,11 @@ struct Shared {
     instance: String,
     credentials: Credentials,
     connection: Mutex<Option<Arc<Connection>>>,
-    pulls: Plain<HashMap<String, Arc<pull::Progress>>>,
+    pulls: Plain<HashMap<pull::Wanted, Arc<pull::Progress>>>,
     /// Where the next container's processors start.
     next_core: AtomicUsize,
+    /// Held by whoever looks whether a name is free and then takes it.
+    naming: Mutex<()>,
 }
 
 /// A way to an engine that has answered.
@@ -99,6 +115,7 @@ impl Docker {
             connection: Mutex::default(),
             pulls: Plain::default(),
             next_core: AtomicUsize::new(0),
+            naming: Mutex::new(()),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -113,6 +130,17 @@ impl Docker {
         }
         self.lost(&connection).await;
         Ok(self.connection().await?.engine.clone())
+    }
+
+    /// The sockets of engines, by all of the paths that lead to them: whoever has one has the machine.
+    pub fn sockets(&self) -> Vec<String> {
+        let named = self.shared.places.sockets().map(Path::to_owned);
+        let mut sockets: Vec<_> = named.chain(USUAL_SOCKETS.map(PathBuf::from)).collect();
+        let real: Vec<_> = sockets.iter().filter_map(|it| it.canonicalize().ok()).collect();
+        sockets.extend(real);
+        sockets.sort();
+        sockets.dedup();
+        sockets.into_iter().filter_map(|it| it.into_os_string().into_string().ok()).collect()
     }
 
     /// Every place that is looked at for an engine, until one answers, and what came of it.

@@ -25,6 +25,20 @@ pub(super) struct Step {
     end: Option<Result<(), Error>>,
 }
 
+/// What is being fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Wanted {
+    name: String,
+    /// Empty: the engine's own.
+    platform: String,
+}
+
+impl Wanted {
+    fn new(name: &str, platform: Option<&str>) -> Self {
+        Self { name: name.to_owned(), platform: platform.unwrap_or_default().to_owned() }
+    }
+}
+
 /// Bytes that are there and bytes that there are, of each layer.
 #[derive(Default)]
 struct Layers(HashMap<String, (u64, u64)>);
@@ -33,9 +47,10 @@ struct Layers(HashMap<String, (u64, u64)>);
 pub(super) async fn join(
     docker: &Docker,
     name: &str,
+    platform: Option<&str>,
     mut progress: impl FnMut(u64, u64, &str),
 ) -> Result<()> {
-    let mut steps = subscribe(docker, name);
+    let mut steps = subscribe(docker, &Wanted::new(name, platform));
     loop {
         let Step { done, total, text, end } = steps.borrow_and_update().clone();
         if let Some(end) = end {
@@ -51,27 +66,27 @@ pub(super) async fn join(
 }
 
 /// Begins where nobody has begun.
-fn subscribe(docker: &Docker, name: &str) -> watch::Receiver<Step> {
+fn subscribe(docker: &Docker, wanted: &Wanted) -> watch::Receiver<Step> {
     let mut pulls = locked(&docker.shared.pulls);
-    if let Some(sender) = pulls.get(name) {
+    if let Some(sender) = pulls.get(wanted) {
         return sender.subscribe();
     }
     let (sender, receiver) = watch::channel(Step::default());
     let sender = Arc::new(sender);
-    pulls.insert(name.to_owned(), sender.clone());
-    tokio::spawn(run(docker.clone(), name.to_owned(), sender));
+    pulls.insert(wanted.clone(), sender.clone());
+    tokio::spawn(run(docker.clone(), wanted.clone(), sender));
     receiver
 }
 
-async fn run(docker: Docker, name: String, sender: Arc<Progress>) {
-    let mut fetching = std::pin::pin!(fetch(&docker, &name, &sender));
+async fn run(docker: Docker, wanted: Wanted, sender: Arc<Progress>) {
+    let mut fetching = std::pin::pin!(fetch(&docker, &wanted, &sender));
     let end = loop {
         tokio::select! {
             end = &mut fetching => break Some(end),
             () = sender.closed() => {}
         }
         // The engine stops when nobody listens to it any more.
-        if forget_unwatched(&docker, &name, &sender) {
+        if forget_unwatched(&docker, &wanted, &sender) {
             break None;
         }
     };
@@ -80,26 +95,28 @@ async fn run(docker: Docker, name: String, sender: Arc<Progress>) {
         Failure::Answer(error) => error,
         Failure::Trap(error) => Error::new(Code::Other, error.to_string()),
     });
-    locked(&docker.shared.pulls).remove(&name);
+    locked(&docker.shared.pulls).remove(&wanted);
     sender.send_modify(|step| step.end = Some(end));
 }
 
 /// Under the lock, since somebody may just be joining.
-fn forget_unwatched(docker: &Docker, name: &str, sender: &Progress) -> bool {
+fn forget_unwatched(docker: &Docker, wanted: &Wanted, sender: &Progress) -> bool {
     let mut pulls = locked(&docker.shared.pulls);
     let unwatched = sender.is_closed();
     if unwatched {
-        pulls.remove(name);
+        pulls.remove(wanted);
     }
     unwatched
 }
 
-async fn fetch(docker: &Docker, name: &str, sender: &Progress) -> Result<()> {
+async fn fetch(docker: &Docker, wanted: &Wanted, sender: &Progress) -> Result<()> {
+    let name = &wanted.name;
     let registry = name.split('/').next().unwrap_or_default();
     let credentials = docker.shared.credentials.of(registry);
     let options = CreateImageOptions {
         // Whole, with tag or digest. Without either, engines fetch every tag there is.
-        from_image: Some(name.to_owned()),
+        from_image: Some(name.clone()),
+        platform: wanted.platform.clone(),
         ..CreateImageOptions::default()
     };
     let pulled = docker

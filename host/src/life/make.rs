@@ -189,8 +189,7 @@ impl Rooms {
         listener: &Listener,
     ) -> Result<()> {
         let tell = |done: u64, total: u64, message: &str| {
-            let total = (total > 0).then_some(total as f64);
-            listener(Progress { done: done as f64, total, message: message.to_owned() });
+            listener(Progress::of_bytes(done, total, message));
         };
         let reach = entry.record().way_out()?;
         let env = self.environment(wanted, &reach)?;

@@ -7,6 +7,7 @@ mod record;
 mod make;
 mod warm;
 mod run;
+mod theirs;
 mod end;
 mod give_way;
 mod reconcile;

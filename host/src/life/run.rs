@@ -50,23 +50,30 @@ impl Rooms {
             return Err(invalid("the engine's own exec, which root needs, has no terminal here"));
         }
         let limit = process.request().timeout_ms.map(Duration::from_millis);
-        let mut exec = exec_of(process.request(), &self.secrets(process.owner()))?;
+        let exec = exec_of(process.request(), &self.secrets(process.owner()))?;
         let (id, feed) = self.inside.start_elsewhere(&entry.id, process).await?;
         if let Some(feed) = feed {
-            exec.id.clone_from(&id);
-            let (rooms, container) = (self.clone(), entry.id.clone());
-            self.inside.spawn(async move { rooms.feed(&container, exec, limit, feed).await });
+            let (rooms, container, process) = (self.clone(), entry.id.clone(), id.clone());
+            let carrying = async move { rooms.feed(&container, &process, exec, limit, feed).await };
+            self.inside.spawn(carrying);
         }
         Ok(id)
     }
 
     /// Carries what the engine's exec prints to where all output goes.
-    async fn feed(&self, container: &str, exec: Exec, limit: Option<Duration>, feed: Feed) {
+    async fn feed(
+        &self,
+        container: &str,
+        process: &str,
+        exec: Exec,
+        limit: Option<Duration>,
+        feed: Feed,
+    ) {
         if !feed.admitted().await {
             return;
         }
         let started = Instant::now();
-        let ended = match self.carry(container, exec, limit, &feed).await {
+        let ended = match self.carry(container, process, exec, limit, &feed).await {
             Ok(ending) => ending,
             Err(failure) => Ending::without(How::Refused, Some(format!("{:#}", told(failure)))),
         };
@@ -77,14 +84,14 @@ impl Rooms {
     async fn carry(
         &self,
         container: &str,
+        process: &str,
         exec: Exec,
         limit: Option<Duration>,
         feed: &Feed,
     ) -> Result<Ending> {
         let ours = self.docker.find(container).await?;
         let ours = ours.ok_or_else(|| unavailable("its container is gone"))?;
-        let process = exec.id.clone();
-        let mut running = self.docker.exec(&ours, exec).await?;
+        let mut running = self.docker.exec(&ours, process, exec).await?;
         let deadline = limit.map(|limit| Instant::now() + limit);
         let (mut how, mut said) = (How::Exited, BY_ENGINE);
         loop {
@@ -102,11 +109,11 @@ impl Rooms {
                 },
                 () = feed.cancelled(), if how == How::Exited => {
                     how = How::Cancelled;
-                    said = self.end_exec(&ours, &process).await;
+                    said = self.end_exec(&ours, process).await;
                 }
                 () = over, if how == How::Exited => {
                     how = How::TimedOut;
-                    said = self.end_exec(&ours, &process).await;
+                    said = self.end_exec(&ours, process).await;
                 }
             }
         }
@@ -220,11 +227,10 @@ fn lost(failure: Failure) -> Ending {
 fn exec_of(process: &NewProcess, secrets: &Values) -> Result<Exec> {
     let variable = |(name, value): &(String, _)| Ok(format!("{name}={}", plain(value, secrets)?));
     Ok(Exec {
-        id: String::new(),
         command: process.command.clone(),
         env: process.env.iter().map(variable).collect::<Result<_>>()?,
-        cwd: process.cwd.clone(),
+        cwd: Some(process.cwd.clone()),
         stdin: process.stdin.clone(),
-        user: ROOT.to_owned(),
+        user: Some(ROOT.to_owned()),
     })
 }

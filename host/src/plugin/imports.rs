@@ -69,6 +69,8 @@ impl Imports {
             "http" => !grants.http.is_empty(),
             "workspaces" => grants.workspaces.is_some(),
             "containers" | "processes" => grants.containers.is_some(),
+            "files" => grants.files.is_some(),
+            "engine" | "images" | "networks" | "volumes" => grants.engine.is_some(),
             _ => true,
         };
         let ungranted = self.interfaces.iter().filter(|(interface, _)| !granted(interface));

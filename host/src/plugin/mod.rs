@@ -87,6 +87,15 @@ pub struct Progress {
     pub message: String,
 }
 
+impl Progress {
+    /// Bytes that are there, of those that are known of.
+    #[allow(clippy::cast_precision_loss, reason = "it is for people to look at")]
+    pub fn of_bytes(done: u64, total: u64, message: &str) -> Self {
+        let total = (total > 0).then_some(total as f64);
+        Self { done: done as f64, total, message: message.to_owned() }
+    }
+}
+
 /// What a plugin says has changed.
 #[derive(Clone, Debug)]
 pub enum Change {

@@ -77,7 +77,7 @@ impl Policy {
         for &power in &asked.powers {
             self.power(grant, power)?;
         }
-        self.check_env(grant, &asked.env)?;
+        self.check_env("containers", &grant.secrets, &asked.env)?;
         if let Some(alias) = &asked.alias {
             check_alias(alias)?;
         }

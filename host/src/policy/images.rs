@@ -2,7 +2,7 @@
 
 use super::Policy;
 use crate::{
-    config::ContainersGrant,
+    config::{ContainersGrant, EngineGrant},
     error::{Failure, Result, denied, invalid},
 };
 
@@ -21,6 +21,29 @@ pub struct Image {
     pub name: String,
 }
 
+/// Which images a table of the grants lets through.
+pub(super) struct Rule<'a> {
+    /// `containers`.
+    table: &'static str,
+    registries: &'a [String],
+    images: &'a [String],
+    pinned: bool,
+}
+
+impl<'a> From<&'a ContainersGrant> for Rule<'a> {
+    fn from(grant: &'a ContainersGrant) -> Self {
+        let (registries, images) = (&grant.registries, &grant.images);
+        Self { table: "containers", registries, images, pinned: grant.pinned }
+    }
+}
+
+impl<'a> From<&'a EngineGrant> for Rule<'a> {
+    fn from(grant: &'a EngineGrant) -> Self {
+        let (registries, images) = (&grant.registries, &grant.images);
+        Self { table: "engine", registries, images, pinned: grant.pinned }
+    }
+}
+
 /// The parts of a name.
 #[derive(Debug)]
 struct Parts<'a> {
@@ -32,28 +55,29 @@ struct Parts<'a> {
 
 impl Policy {
     /// The whole name of an image that may be used.
-    pub(super) fn image(&self, grant: &ContainersGrant, name: &str) -> Result<Image> {
+    pub(super) fn image<'a>(&self, rule: impl Into<Rule<'a>>, name: &str) -> Result<Image> {
+        let Rule { table, registries, images, pinned } = rule.into();
         let parts = Parts::read(name)?;
         let registry = parts.registry;
-        if !grant.registries.iter().any(|allowed| matches(allowed, registry)) {
+        if !registries.iter().any(|allowed| matches(allowed, registry)) {
             return Err(refused(format!(
                 "Registry '{registry}' is not in allow-list. Allowed registries: {}. \
-                 It would be with `{registry}` in `plugins.{}.grants.containers.registries`",
-                grant.registries.join(", "),
+                 It would be with `{registry}` in `plugins.{}.grants.{table}.registries`",
+                registries.join(", "),
                 self.plugin
             )));
         }
         let image = Image { name: parts.whole() };
-        if grant.pinned && parts.digest.is_none() {
+        if pinned && parts.digest.is_none() {
             return Err(refused(format!(
-                "not allowed: `plugins.{}.grants.containers.pinned` wants images by digest, `{}@sha256:…`",
+                "not allowed: `plugins.{}.grants.{table}.pinned` wants images by digest, `{}@sha256:…`",
                 self.plugin,
                 parts.unversioned()
             )));
         }
-        if !grant.images.is_empty() && !grant.images.iter().any(|it| parts.fits(it)) {
+        if !images.is_empty() && !images.iter().any(|it| parts.fits(it)) {
             return Err(refused(format!(
-                "not allowed: `plugins.{}.grants.containers.images` has no `{}`",
+                "not allowed: `plugins.{}.grants.{table}.images` has no `{}`",
                 self.plugin, image.name
             )));
         }
@@ -99,7 +123,7 @@ impl<'a> Parts<'a> {
                 "a tag has letters, digits, `_`, `.` and `-`, at most {LONGEST_TAG}, and starts with none of the last two"
             )));
         }
-        if !path.split('/').all(is_component) || is_id(path) {
+        if !path.split('/').all(is_component) || is_id(path) || path == "sha256" && is_id(tag) {
             return Err(wrong(
                 "a repository has small letters and digits, with single `.`, `_`, `-` or `/` between them, and is no bare id",
             ));
@@ -154,6 +178,12 @@ fn repository(registry: &str, path: &str) -> String {
     path.to_owned()
 }
 
+/// The same name with a tag or a digest.
+pub(super) fn tagged(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    if last.contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
+}
+
 fn is_digest(digest: &str) -> bool {
     digest.strip_prefix("sha256:").is_some_and(is_id)
 }
@@ -192,7 +222,7 @@ fn is_component(component: &str) -> bool {
 }
 
 /// Whether `text` is what `pattern` says, in which `*` stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut rest) = text.strip_prefix(head) else { return false };
     let mut pieces: Vec<&str> = tail.split('*').collect();
@@ -205,178 +235,4 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capability::types::{Code, Error};
-    use crate::config::Grants;
-
-    const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-
-    fn ask(grant: ContainersGrant, name: &str) -> Result<Image> {
-        let grants = Grants { containers: Some(grant.clone()), ..Grants::default() };
-        Policy::new("devbench", grants).unwrap().image(&grant, name)
-    }
-
-    fn refusal(grant: ContainersGrant, name: &str) -> Error {
-        match ask(grant, name) {
-            Err(Failure::Answer(error)) => error,
-            other => panic!("{name} is not refused: {other:?}"),
-        }
-    }
-
-    #[track_caller]
-    fn names(name: &str, whole: &str) {
-        let grant = ContainersGrant { registries: vec!["*".to_owned()], ..Default::default() };
-        assert_eq!(ask(grant, name).unwrap().name, whole);
-    }
-
-    #[test]
-    fn a_name_is_made_whole() {
-        names("python", "docker.io/library/python:latest");
-        names("python:3.12-slim", "docker.io/library/python:3.12-slim");
-        names("a/b", "docker.io/a/b:latest");
-        names("docker.io/python:3", "docker.io/library/python:3");
-        names("index.docker.io/python", "docker.io/library/python:latest");
-        names("index.docker.io/a/b", "docker.io/a/b:latest");
-        names("ghcr.io/o/n/m:1", "ghcr.io/o/n/m:1");
-        names("localhost/x", "localhost/x:latest");
-        names("localhost:5000/x:1", "localhost:5000/x:1");
-        names("host:5000/a/b", "host:5000/a/b:latest");
-        names("127.0.0.1:5000/x", "127.0.0.1:5000/x:latest");
-        names("ghcr.io/a/b__c.d---e_f:v1.0_X", "ghcr.io/a/b__c.d---e_f:v1.0_X");
-        names(&format!("x@{DIGEST}"), &format!("docker.io/library/x@{DIGEST}"));
-        names(&format!("ghcr.io/a/b:1@{DIGEST}"), &format!("ghcr.io/a/b@{DIGEST}"));
-    }
-
-    #[test]
-    fn what_is_no_image_is_refused_as_such() {
-        let long = "x".repeat(256);
-        let tag = format!("x:{}", "t".repeat(129));
-        for name in [
-            "",
-            "X",
-            "Python:3",
-            "a/B",
-            "GHCR.io/a/b",
-            "/x",
-            "x/",
-            "a//b",
-            "x:",
-            "x:.a",
-            "x:-a",
-            ":1",
-            "x@",
-            "x@sha256:12",
-            "x@md5:1",
-            "@",
-            "a b",
-            "x\n",
-            "x\0",
-            "x:1:2",
-            "../x",
-            "a/../b",
-            "a/./b",
-            "-x",
-            "x-",
-            "a..b/../c",
-            "http://x/y",
-            "https://ghcr.io/a/b",
-            "[::1]:5000/x",
-            "a.b:99999/x",
-            "a.b:/x",
-            "a.b:+1/x",
-            "a___b",
-            "x?y=1",
-            "x#1",
-            "x%2f",
-            "é",
-            "x\u{202e}y",
-            "-.b/x",
-            "a..b/x",
-            ".a/x",
-            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-            &long,
-            &tag,
-        ] {
-            let error = refusal(ContainersGrant::default(), name);
-            assert_eq!(error.code, Code::Invalid, "{name:?}: {error:?}");
-            assert!(error.message.contains("is no image: "), "{error:?}");
-        }
-    }
-
-    #[test]
-    fn a_registry_that_is_not_listed_is_refused_in_known_words() {
-        for name in ["evil.example.com/x", "evil.example.com/docker.io/library/x:1"] {
-            let error = refusal(ContainersGrant::default(), name);
-            assert_eq!(error.code, Code::Denied);
-            assert_eq!(error.details.as_deref(), Some(r#"{"error_code":"POLICY_DENIED"}"#));
-            assert_eq!(
-                error.message,
-                "Registry 'evil.example.com' is not in allow-list. Allowed registries: docker.io, ghcr.io. \
-                 It would be with `evil.example.com` in `plugins.devbench.grants.containers.registries`"
-            );
-        }
-        for name in ["localhost/x", "docker.io.evil.com/x", "docker.io:443/x", "evildocker.io/x"] {
-            assert_eq!(refusal(ContainersGrant::default(), name).code, Code::Denied, "{name}");
-        }
-    }
-
-    #[track_caller]
-    fn listed(line: &str, name: &str, allowed: bool) {
-        let grant = ContainersGrant { images: vec![line.to_owned()], ..Default::default() };
-        assert_eq!(ask(grant, name).is_ok(), allowed, "`{line}` and `{name}`");
-    }
-
-    #[test]
-    fn only_listed_images() {
-        listed("docker.io/library/python:3.12", "python:3.12", true);
-        listed("docker.io/library/python:3.12", "python:3.13", false);
-        listed("python:3.12", "python:3.12", true);
-        listed("alpine/git:2.47.2", "alpine/git:2.47.2", true);
-        listed("alpine/git:2.47.2", "alpine/git", false);
-        listed("docker.io/library/python", "python:3.13", true);
-        listed("docker.io/library/python", "pythonx:3.13", false);
-        listed("docker.io/library/python", &format!("python@{DIGEST}"), true);
-        listed("docker.io/library/python:*", "python:3.13", true);
-        listed("docker.io/library/python:3.*-slim", "python:3.13-slim", true);
-        listed("docker.io/library/python:3.*-slim", "python:3.13", false);
-        listed("docker.io/library/*", "python", true);
-        listed("docker.io/library/*", "evil/python", false);
-        listed("ghcr.io/*", "docker.io/ghcr/x", false);
-        listed("*/python:3.12", "python:3.12", true);
-        listed(&format!("docker.io/library/python@{DIGEST}"), &format!("python:3@{DIGEST}"), true);
-        listed(&format!("docker.io/library/python@{DIGEST}"), "python:3", false);
-        listed("*", "python", true);
-        let grant =
-            ContainersGrant { images: vec!["python:3.12".to_owned()], ..Default::default() };
-        let error = refusal(grant, "python:3.13");
-        assert_eq!(
-            error.message,
-            "not allowed: `plugins.devbench.grants.containers.images` has no `docker.io/library/python:3.13`"
-        );
-    }
-
-    #[test]
-    fn a_pin_is_asked_for() {
-        let grant = ContainersGrant { pinned: true, ..Default::default() };
-        assert!(ask(grant.clone(), &format!("python:3@{DIGEST}")).is_ok());
-        let error = refusal(grant, "python:3");
-        assert!(error.message.ends_with("`docker.io/library/python@sha256:…`"), "{error:?}");
-    }
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, text, fits) in [
-            ("a*a", "aa", true),
-            ("a*a", "a", false),
-            ("a*b*c", "aXbYc", true),
-            ("a*b*c", "acb", false),
-            ("*b", "ab", true),
-            ("a*", "b", false),
-            ("", "a", false),
-            ("**", "", true),
-        ] {
-            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
-        }
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ mod going_on;
 mod processes;
 mod jobs;
 mod egress;
+mod engine;
 mod reach;
 mod images;
 mod network;
@@ -26,6 +27,10 @@ use crate::{
 pub use beside::Beside;
 pub use containers::{AskedContainer, Named, NewContainer};
 pub use egress::{PROXY_PORT, Peer};
+pub use engine::{
+    BindPlace, Breach, Entering, Fetching, FilePlace, Kind, Looking, NewNetwork, NewTheirs,
+    NewVolume, Theirs,
+};
 pub use images::Image;
 pub use jobs::{AskedJob, JobsOf, NewJob, Note, page_of_jobs};
 pub use network::{Place, Target, is_private};

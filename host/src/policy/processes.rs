@@ -3,7 +3,7 @@
 use super::{Approved, Policy};
 use crate::{
     capability::types::Value,
-    config::{ContainersGrant, Power},
+    config::Power,
     error::{Result, denied, invalid, limit},
 };
 
@@ -40,7 +40,7 @@ impl Policy {
         if process.root {
             self.power(grant, Power::Root)?;
         }
-        self.check_env(grant, &process.env)?;
+        self.check_env("containers", &grant.secrets, &process.env)?;
         check_key(process.key.as_deref())?;
         check_words("argument", &process.command)?;
         if process.command.first().is_none_or(String::is_empty) {
@@ -61,7 +61,13 @@ impl Policy {
         Ok(self.approved(process))
     }
 
-    pub(super) fn check_env(&self, grant: &ContainersGrant, env: &[(String, Value)]) -> Result<()> {
+    /// `secrets` are those that `table` of the grants names.
+    pub(super) fn check_env(
+        &self,
+        table: &str,
+        secrets: &[String],
+        env: &[(String, Value)],
+    ) -> Result<()> {
         for (name, value) in env {
             if name.is_empty() || name.contains(['=', '\0']) {
                 return Err(invalid(format!(
@@ -73,13 +79,8 @@ impl Policy {
                 Value::Plain(value) if value.contains('\0') => {
                     return Err(invalid(format!("the variable `{name}` holds a NUL")));
                 }
-                Value::Secret(secret) if !grant.secrets.contains(secret) => {
-                    return Err(denied(format!(
-                        "not allowed: `plugins.{}.grants.containers.secrets` has no `{secret}`",
-                        self.plugin
-                    )));
-                }
-                _ => {}
+                Value::Secret(secret) => self.check_secret(table, secrets, secret)?,
+                Value::Plain(_) => {}
             }
         }
         let words = env.iter().map(|(name, value)| match value {
@@ -88,9 +89,19 @@ impl Policy {
         });
         check_words("variable", &words.collect::<Vec<_>>())
     }
+
+    pub(super) fn check_secret(&self, table: &str, secrets: &[String], name: &str) -> Result<()> {
+        if secrets.iter().any(|secret| secret == name) {
+            return Ok(());
+        }
+        Err(denied(format!(
+            "not allowed: `plugins.{}.grants.{table}.secrets` has no `{name}`",
+            self.plugin
+        )))
+    }
 }
 
-fn check_words(what: &str, words: &[String]) -> Result<()> {
+pub(super) fn check_words(what: &str, words: &[String]) -> Result<()> {
     let total: usize = words.iter().map(String::len).sum();
     let longest = words.iter().map(String::len).max().unwrap_or(0);
     if words.len() > MOST_WORDS || longest > LONGEST_WORD || total > LARGEST_COMMAND {
@@ -124,7 +135,7 @@ mod tests {
     use super::*;
     use crate::{
         capability::tools::Hints,
-        config::{Grants, parse},
+        config::{ContainersGrant, Grants, parse},
         error::Failure,
     };
 

@@ -19,15 +19,22 @@ pub(super) fn expand(name: &str, mut grants: Grants) -> anyhow::Result<Grants> {
         *containers = containers_of(containers)
             .with_context(|| format!("plugins.{name}.grants.containers"))?;
     }
+    if let Some(engine) = &mut grants.engine {
+        for list in [&mut engine.registries, &mut engine.images] {
+            *list = names(list).with_context(|| format!("plugins.{name}.grants.engine"))?;
+        }
+    }
     Ok(grants)
 }
 
-/// Lets containers have these secrets, where the plugin may have containers at all.
+/// Lets containers have these secrets, its own and the user's, where the plugin may have any at all.
 pub(super) fn add_secrets<'a>(grants: &mut Grants, names: impl Iterator<Item = &'a String>) {
-    let Some(containers) = &mut grants.containers else { return };
+    let containers = grants.containers.iter_mut().map(|it| &mut it.secrets);
+    let mut lists: Vec<_> =
+        containers.chain(grants.engine.iter_mut().map(|it| &mut it.secrets)).collect();
     for name in names {
-        if !containers.secrets.contains(name) {
-            containers.secrets.push(name.clone());
+        for list in lists.iter_mut().filter(|list| !list.contains(name)) {
+            list.push(name.clone());
         }
     }
 }
@@ -76,9 +83,7 @@ fn without_path(place: &str) -> &str {
 pub fn containers_of(written: &ContainersGrant) -> anyhow::Result<ContainersGrant> {
     let mut grant = written.clone();
     for list in [&mut grant.registries, &mut grant.images] {
-        let expanded = list.iter().map(|it| secrets::expand(it)).collect::<Result<Vec<_>, _>>()?;
-        let names = expanded.iter().flat_map(|it| it.split(',')).map(str::trim);
-        *list = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        *list = names(list)?;
     }
     grant.egress = Vec::new();
     for place in &written.egress {
@@ -105,6 +110,13 @@ pub fn containers_of(written: &ContainersGrant) -> anyhow::Result<ContainersGran
     }
     grant.warm = warm;
     Ok(grant)
+}
+
+/// A variable may hold several names, with commas between them.
+fn names(written: &[String]) -> anyhow::Result<Vec<String>> {
+    let expanded = written.iter().map(|it| secrets::expand(it)).collect::<Result<Vec<_>, _>>()?;
+    let names = expanded.iter().flat_map(|it| it.split(',')).map(str::trim);
+    Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 
 use crate::{
-    config::{Config, Grants, Mount},
+    config::{self, Config, Grants, Mount},
     disk::Disk,
     docker::Places,
 };
@@ -22,6 +22,15 @@ pub(super) fn check_granted(plugin: &str, grants: &Grants, disk: &Disk) -> anyho
     for mount in grants.containers.iter().flat_map(|it| &it.mounts) {
         let looked = mount.look().map_err(|why| anyhow!(why));
         looked.and_then(|()| check_apart(mount, disk)).with_context(|| key(plugin))?;
+    }
+    let binds =
+        grants.engine.iter().flat_map(|it| &it.binds).map(|it| ("engine.binds", it.path.as_str()));
+    let files = grants.files.iter().flatten().map(|it| ("files", it.as_str()));
+    for (key, path) in binds.chain(files) {
+        let real = config::check_real(path);
+        let apart = || config::check_apart(path, "the host's own state", disk.state());
+        real.and_then(|()| apart())
+            .map_err(|why| anyhow!("plugins.{plugin}.grants.{key}: {why}"))?;
     }
     Ok(())
 }

@@ -40,14 +40,13 @@ async fn an_engine_comes_goes_and_comes_back() {
         assert_eq!(docker.ours().await.unwrap().len(), 1);
         // In the middle of a command.
         let exec = Exec {
-            id: "e_1".to_owned(),
             command: ["sh", "-c", "echo up; sleep 1000"].map(str::to_owned).to_vec(),
             env: vec![],
-            cwd: "/".to_owned(),
+            cwd: Some("/".to_owned()),
             stdin: None,
-            user: "0:0".to_owned(),
+            user: Some("0:0".to_owned()),
         };
-        let mut running = docker.exec(&ours, exec).await.unwrap();
+        let mut running = docker.exec(&ours, "e_1", exec).await.unwrap();
         assert_eq!(&*running.next().await.unwrap().unwrap().bytes, b"up\n");
         let stopping = tokio::spawn({
             let (docker, ours) = (docker.clone(), ours.clone());

@@ -9,14 +9,13 @@ use crate::bench::on_each;
 const KILL: i32 = 9;
 const TERM: i32 = 15;
 
-fn command(id: &str, script: &str) -> Exec {
+fn command(script: &str) -> Exec {
     Exec {
-        id: id.to_owned(),
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: vec!["WORD=secret".to_owned()],
-        cwd: "/workspace".to_owned(),
+        cwd: Some("/workspace".to_owned()),
         stdin: None,
-        user: "0:0".to_owned(),
+        user: Some("0:0".to_owned()),
     }
 }
 
@@ -45,7 +44,7 @@ async fn output_code_environment_and_place() {
     on_each(|bench| async move {
         let ours = bench.running().await;
         let script = "echo $WORD; echo wrong >&2; cd .; echo $PWD; id; cat; exit 3";
-        let mut running = bench.docker.exec(&ours, command("e_1", script)).await.unwrap();
+        let mut running = bench.docker.exec(&ours, "e_1", command(script)).await.unwrap();
         let (out, err) = read(&mut running).await;
         assert!(out.starts_with("secret\n/workspace\nuid=0"), "{out}");
         assert_eq!(err, "wrong\n");
@@ -59,7 +58,7 @@ async fn bytes_that_look_like_frames_come_as_they_are() {
     on_each(|bench| async move {
         let ours = bench.running().await;
         let script = r#"printf '\001\000\000\000\000\000\000\005hello\002\n'; sleep 0.1; printf '\001\002\003'"#;
-        let mut running = bench.docker.exec(&ours, command("e_1", script)).await.unwrap();
+        let mut running = bench.docker.exec(&ours, "e_1", command(script)).await.unwrap();
         let (out, _) = read(&mut running).await;
         assert_eq!(out, "\x01\0\0\0\0\0\0\x05hello\x02\n\x01\x02\x03");
     })
@@ -72,8 +71,8 @@ async fn a_signal_reaches_the_whole_tree_and_nothing_else() {
         let ours = bench.running().await;
         let (one, other) = (format!("e_{}", uuid::Uuid::new_v4()), format!("e_{}", uuid::Uuid::new_v4()));
         let script = "sleep 1000 & setsid sleep 1000 & setsid setsid sh -c 'sleep 1000; true' & echo up; wait";
-        let mut running = bench.docker.exec(&ours, command(&one, script)).await.unwrap();
-        let mut bystander = bench.docker.exec(&ours, command(&other, script)).await.unwrap();
+        let mut running = bench.docker.exec(&ours, &one, command(script)).await.unwrap();
+        let mut bystander = bench.docker.exec(&ours, &other, command(script)).await.unwrap();
         assert_eq!(&*running.next().await.unwrap().unwrap().bytes, b"up\n");
         assert_eq!(&*bystander.next().await.unwrap().unwrap().bytes, b"up\n");
         assert!(bench.docker.signal(&ours, &one, 0).await.is_err());
@@ -99,10 +98,10 @@ async fn an_exec_in_a_container_that_is_gone_says_so() {
     on_each(|bench| async move {
         let ours = bench.create(&bench.container(&[])).await;
         // Not started: Docker says 409.
-        assert!(bench.docker.exec(&ours, command("e_1", "true")).await.is_err());
+        assert!(bench.docker.exec(&ours, "e_1", command("true")).await.is_err());
         assert_eq!(bench.docker.signal(&ours, "e_1", KILL).await.unwrap(), 0);
         bench.docker.remove(&ours).await.unwrap();
-        let error = bench.docker.exec(&ours, command("e_1", "true")).await.err().unwrap();
+        let error = bench.docker.exec(&ours, "e_1", command("true")).await.err().unwrap();
         assert!(format!("{error:?}").contains("NotFound"), "{error:?}");
         assert_eq!(bench.docker.signal(&ours, "e_1", KILL).await.unwrap(), 0);
     })

@@ -17,14 +17,13 @@ async fn look(bench: &Bench, ours: &Ours) -> ContainerInspectResponse {
 /// What a command inside prints, as the container's own user.
 async fn inside(bench: &Bench, ours: &Ours, user: &str, script: &str) -> String {
     let exec = Exec {
-        id: "e_1".to_owned(),
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: vec![],
-        cwd: "/".to_owned(),
+        cwd: Some("/".to_owned()),
         stdin: None,
-        user: user.to_owned(),
+        user: Some(user.to_owned()),
     };
-    let mut running = bench.docker.exec(ours, exec).await.unwrap();
+    let mut running = bench.docker.exec(ours, "e_1", exec).await.unwrap();
     let mut text = String::new();
     while let Some(output) = running.next().await {
         text.push_str(&String::from_utf8_lossy(&output.unwrap().bytes));

@@ -33,6 +33,7 @@
 pub mod call;
 pub mod clock;
 pub mod content;
+pub mod engine;
 pub mod error;
 pub mod http;
 pub mod workspaces;
@@ -65,7 +66,9 @@ pub mod bindings {
 
 pub use bindings::{
     exports::windlass::plugin::tools::Hints,
-    windlass::plugin::{changes, log, memory, metrics, progress, random, types},
+    windlass::plugin::{
+        changes, files, images, log, memory, metrics, networks, progress, random, types, volumes,
+    },
 };
 pub use call::{Call, Form, Questions, Stop};
 pub use content::Content;
@@ -73,7 +76,7 @@ pub use error::Error;
 pub use jobs::{Job, Run};
 pub use prompt::{Message, Prompt};
 pub use resource::{NoResources, Resources};
-pub use tool::Tool;
+pub use tool::{Told, Tool};
 
 /// What a tool or a prompt comes to: its output, or why it stopped.
 pub type Result<T, E = Stop> = std::result::Result<T, E>;

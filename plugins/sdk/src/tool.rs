@@ -22,7 +22,7 @@ pub trait Tool: DeserializeOwned + JsonSchema {
     /// A name under which all arguments may stand together: `{"input": {…}}`.
     const WRAPPED_UNDER: Option<&'static str> = None;
 
-    /// A struct becomes structured JSON, a string text, a [`Contents`] whatever it holds.
+    /// A struct becomes structured JSON, a string text, a [`Told`] both, a [`Contents`] whatever it holds.
     type Output: Output;
 
     /// Does it.
@@ -45,6 +45,13 @@ pub trait Output {
 /// A result of several pieces: text, pictures, sounds, resources.
 pub struct Contents(pub Vec<Content>);
 
+/// A structured result, and the text that says it to people.
+#[derive(Debug)]
+pub struct Told<T> {
+    pub text: String,
+    pub rows: T,
+}
+
 impl<T: Serialize + JsonSchema> Output for T {
     fn schema() -> Option<Value> {
         schema::of_output::<T>()
@@ -60,6 +67,17 @@ impl<T: Serialize + JsonSchema> Output for T {
             }
             _ => Done { content: vec![Content::Text(written)], structured: None },
         })
+    }
+}
+
+impl<T: Serialize + JsonSchema> Output for Told<T> {
+    fn schema() -> Option<Value> {
+        T::schema()
+    }
+
+    fn into_done(self) -> Result<Done, Error> {
+        let content = vec![Content::Text(self.text)];
+        Ok(Done { content, ..self.rows.into_done()? })
     }
 }
 
@@ -173,6 +191,20 @@ mod tests {
             r#"{"input": {"name": "a"}, "loud": true}"#,
             Err("`loud` stands beside `input`: put all arguments into it, or none"),
         );
+    }
+
+    #[derive(Serialize, JsonSchema)]
+    struct Greeted {
+        name: String,
+    }
+
+    #[test]
+    fn what_is_told_is_text_and_structure() {
+        let rows = Greeted { name: "ann".to_owned() };
+        let done = Told { text: "Hello, Ann!".to_owned(), rows }.into_done().unwrap();
+        assert!(matches!(done.content.as_slice(), [Content::Text(text)] if text == "Hello, Ann!"));
+        assert_eq!(done.structured.as_deref(), Some(r#"{"name":"ann"}"#));
+        assert_eq!(Told::<Greeted>::schema(), Greeted::schema());
     }
 
     #[test]

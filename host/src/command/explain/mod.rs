@@ -5,6 +5,7 @@
 mod refused;
 mod containers;
 mod lines;
+mod within;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -186,6 +187,7 @@ impl Terms {
         for grants in [&self.written, asked] {
             names.extend(grants.http.iter().flat_map(|grant| &grant.secrets));
             names.extend(grants.containers.iter().flat_map(|grant| &grant.secrets));
+            names.extend(grants.engine.iter().flat_map(|grant| &grant.secrets));
         }
         let plugin = &self.settings.name;
         let explain = |name: &String| {
@@ -201,12 +203,15 @@ impl Terms {
             };
             let places = self.written.http.iter().filter(|grant| grant.secrets.contains(name));
             let inside = self.written.containers.iter().filter(|it| it.secrets.contains(name));
+            let theirs = self.written.engine.iter().filter(|it| it.secrets.contains(name));
+            let inside =
+                inside.map(|_| "its containers").chain(theirs.map(|_| "the user's containers"));
             let places = places.map(|grant| grant.to.clone());
             Secret {
                 name: name.clone(),
                 reference: reference.map(Reference::to_string),
                 problem,
-                may_go_to: places.chain(inside.map(|_| "its containers".to_owned())).collect(),
+                may_go_to: places.chain(inside.map(str::to_owned)).collect(),
             }
         };
         names.into_iter().map(explain).collect()

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 use super::{
     containers,
     lines::{grant_lines, line, lines, table},
+    within,
 };
 use crate::{
     capability::bindings::windlass::plugin::http::Method,
@@ -36,7 +37,9 @@ impl Asked {
         let grants: Grants = config::from_text(text, "asks")?;
         let mut stated = table(&grants)?;
         let written: Table = config::from_text(text, "asks")?;
-        stated.extend(written.into_iter().filter(|(key, _)| key == "containers"));
+        stated.extend(
+            written.into_iter().filter(|(key, _)| matches!(key.as_str(), "containers" | "engine")),
+        );
         Ok(Self { grants, stated })
     }
 
@@ -111,6 +114,13 @@ impl Comparison<'_> {
             let shared = self.written.workspaces == Some(WorkspacesGrant::Shared);
             if key == "containers" && self.written.containers.is_some() {
                 self.containers()?;
+            } else if key == "engine" && self.written.engine.is_some() {
+                self.engine(value);
+            } else if key == "files" && self.written.files.is_some() {
+                if let Some((what, enough)) = within::more(key, value, self.merged.get(key)) {
+                    self.refuse(key, what, line(key, &enough));
+                    self.merged.insert(key.clone(), enough);
+                }
             } else if !(key == "workspaces" && shared) && self.merged.get(key) != Some(value) {
                 let line = lines(&Table::from_iter([(key.clone(), value.clone())])).join("\n");
                 self.refuse(key, format!("`{key}`"), line);
@@ -130,6 +140,21 @@ impl Comparison<'_> {
             }
         }
         Ok(())
+    }
+
+    fn engine(&mut self, stated: &Value) {
+        let (Value::Table(stated), Some(Value::Table(granted))) =
+            (stated, self.merged.get("engine").cloned())
+        else {
+            return;
+        };
+        for beyond in within::beyond(stated, &granted) {
+            let line = line(&format!("engine.{}", beyond.key), &beyond.value);
+            self.refuse("engine", beyond.what, line);
+            if let Some(Value::Table(table)) = self.merged.get_mut("engine") {
+                table.insert(beyond.key, beyond.value);
+            }
+        }
     }
 
     fn requests(&mut self) -> anyhow::Result<()> {
