@@ -76,7 +76,7 @@ impl Mount {
     /// Fails where it is not there as it was written, or holds what no container may see.
     pub fn look(&self) -> Result<(), String> {
         let path = &self.0;
-        check_real(path)?;
+        check_real(path, "mounted")?;
         let real = Path::new(path);
         if !real.is_dir() {
             return Err(format!("`{path}` is no directory"));
@@ -147,9 +147,10 @@ pub fn check_apart(granted: &str, what: &str, folder: &Path) -> Result<(), Strin
     Ok(())
 }
 
-/// Fails where a granted path is not there as it was written.
-pub fn check_real(granted: &str) -> Result<(), String> {
-    let real = fs::canonicalize(granted).map_err(|error| format!("`{granted}`: {error}"))?;
+/// Fails where a granted path is not there as it was written. `done` is what cannot be done with it then.
+pub fn check_real(granted: &str, done: &str) -> Result<(), String> {
+    let real = fs::canonicalize(granted)
+        .map_err(|error| format!("`{granted}` cannot be {done}: {error}"))?;
     if real != Path::new(granted) {
         return Err(format!(
             "`{granted}` leads over a link; write `{}`, if that is meant",

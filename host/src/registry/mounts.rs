@@ -23,11 +23,14 @@ pub(super) fn check_granted(plugin: &str, grants: &Grants, disk: &Disk) -> anyho
         let looked = mount.look().map_err(|why| anyhow!(why));
         looked.and_then(|()| check_apart(mount, disk)).with_context(|| key(plugin))?;
     }
-    let binds =
-        grants.engine.iter().flat_map(|it| &it.binds).map(|it| ("engine.binds", it.path.as_str()));
-    let files = grants.files.iter().flatten().map(|it| ("files", it.as_str()));
-    for (key, path) in binds.chain(files) {
-        let real = config::check_real(path);
+    let binds = grants
+        .engine
+        .iter()
+        .flat_map(|it| &it.binds)
+        .map(|it| ("engine.binds", "mounted", it.path.as_str()));
+    let files = grants.files.iter().flatten().map(|it| ("files", "read", it.as_str()));
+    for (key, done, path) in binds.chain(files) {
+        let real = config::check_real(path, done);
         let apart = || config::check_apart(path, "the host's own state", disk.state());
         real.and_then(|()| apart())
             .map_err(|why| anyhow!("plugins.{plugin}.grants.{key}: {why}"))?;
@@ -83,6 +86,37 @@ mod tests {
             let told = told(&path);
             assert!(told.starts_with("plugins.it.grants.containers"), "{told}");
             assert!(told.contains(why), "{path}: {told}");
+        }
+    }
+
+    #[test]
+    fn folders_for_the_user_s_containers_are_there_and_hold_nothing_of_the_host_s() {
+        let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let (shelf, state, link) =
+            (folder.join("shelf"), folder.join("state"), folder.join("link"));
+        fs::create_dir_all(&shelf).unwrap();
+        fs::create_dir_all(state.join("workspaces")).unwrap();
+        std::os::unix::fs::symlink(&shelf, &link).unwrap();
+        let disk = Disk::at(&state.join("workspaces"), Database::at(&state.join("windlass.db")));
+        let told = |grants: String| {
+            let grants = config::parse(&grants).unwrap();
+            let checked = super::check_granted("it", &grants, &disk);
+            checked.map_or_else(|error| format!("{error:#}"), |()| "yes".to_owned())
+        };
+        for (path, why) in [
+            (shelf.clone(), "yes"),
+            (link, "leads over a link"),
+            (folder.join("none"), "No such file"),
+            (state.join("workspaces"), "lies in the host's own state"),
+            (folder.clone(), "holds the host's own state"),
+            ("/".into(), "holds the host's own state"),
+        ] {
+            let path = path.display();
+            let binds = told(format!("[engine]\nbinds = ['{path}:ro']"));
+            assert!(binds.contains(why), "{path}: {binds}");
+            let files = told(format!("files = ['{path}']"));
+            assert!(files.contains(why), "{path}: {files}");
         }
     }
 }
