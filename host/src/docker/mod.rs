@@ -1,9 +1,10 @@
 //! The door to the container engine: the only place that knows bollard.
 //!
 //! It acts and decides nothing: what may be made comes in as `Approved`, and who may touch it was asked before. It touches
-//! no container but those that carry the label of this instance. What bollard and the engines do other than one would
-//! think stands as a comment where it matters. One matters everywhere: bollard 0.21 puts no API version into its paths, so
-//! each engine answers as its newest self; what is asked of it here exists in Docker 20.10 and Podman 4.3 alike.
+//! no container but those that carry the label of this instance; what the user has in the engine stands apart, in `theirs`.
+//! What bollard and the engines do other than one would think stands as a comment where it matters. One matters everywhere:
+//! bollard 0.21 puts no API version into its paths, so each engine answers as its newest self; what is asked of it here
+//! exists in Docker 20.10 and Podman 4.3 alike.
 
 mod find;
 mod failure;
