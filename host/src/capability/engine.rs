@@ -42,21 +42,20 @@ impl wit::Host for CallState {
         let looking = self.policy.approve_looking_around("engine.create")?;
         let rooms = self.doors.life.rooms().await?;
         let (policy, disk) = (&self.policy, &self.doors.disk);
+        let (is_local, sockets) = (rooms.docker().engine().await?.local, rooms.docker().sockets());
         let making = specs.into_iter().map(|mut spec| {
-            let (rooms, looking) = (&rooms, &looking);
+            let (rooms, looking, sockets) = (&rooms, &looking, &sockets);
             async move {
-                let docker = rooms.docker();
-                let sockets = docker.sockets();
-                if docker.engine().await?.local {
+                if is_local {
                     for mount in &mut spec.mounts {
                         let Mount::Bind(bind) = mount else { continue };
-                        if let Some(place) = policy.approve_place(bind, &sockets)? {
+                        if let Some(place) = policy.approve_place(bind, sockets)? {
                             bind.source = disk.settle(&place).await?;
                         }
                     }
                 }
-                let companions = companions(policy, docker, looking, &mut spec).await?;
-                let wanted = policy.approve_theirs(spec, &companions, &sockets)?;
+                let companions = companions(policy, rooms.docker(), looking, &mut spec).await?;
+                let wanted = policy.approve_theirs(spec, &companions, sockets)?;
                 rooms.make_theirs(wanted).await
             }
         });

@@ -40,10 +40,15 @@ impl Docker {
     }
 
     async fn picture(&self, name: &str) -> Result<Option<Picture>> {
+        Ok(self.look_for_image(name).await?.map(|image| Picture::of(image, name)))
+    }
+
+    /// What the engine says of an image, whichever way it writes the name.
+    pub(super) async fn look_for_image(&self, name: &str) -> Result<Option<ImageInspect>> {
         for spelling in spellings(name) {
             let found = self.quickly(async |client| client.inspect_image(&spelling).await).await?;
             match found {
-                Ok(image) => return Ok(Some(Picture::of(image, name))),
+                Ok(image) => return Ok(Some(image)),
                 Err(trouble) if is_missing(&trouble) => {}
                 Err(trouble) => return Err(trouble.doing(&format!("look up image `{name}`"))),
             }
@@ -68,13 +73,13 @@ impl Picture {
 }
 
 /// Podman answers 500 where it finds several that a short name could mean, or knows nowhere to look for it.
-pub(super) fn is_missing(trouble: &Trouble) -> bool {
+fn is_missing(trouble: &Trouble) -> bool {
     trouble.is(404) || trouble.says(&["short-name", "did not resolve to an alias", "no such image"])
 }
 
 /// What engines call an image. Docker leaves out `docker.io` and `library`; Podman keeps them, and says `localhost` of what
 /// was made on the spot, which Docker would call `docker.io` as well.
-pub(super) fn spellings(name: &str) -> Vec<String> {
+fn spellings(name: &str) -> Vec<String> {
     let mut all = vec![name.to_owned()];
     if let Some(short) = name.strip_prefix("docker.io/") {
         let short = short.strip_prefix("library/").unwrap_or(short);

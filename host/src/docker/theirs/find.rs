@@ -73,7 +73,7 @@ impl Docker {
         let found =
             self.quickly(async |client| client.inspect_container(name, options).await).await?;
         match found {
-            Ok(inspected) => Ok(Found { theirs: theirs(&inspected, &self.sockets()), inspected }),
+            Ok(inspected) => Ok(Found { theirs: theirs(&inspected, || self.sockets()), inspected }),
             Err(trouble) if trouble.is(404) => Err(missing()),
             Err(trouble) => Err(trouble.doing(&format!("look at container `{name}`"))),
         }
@@ -87,8 +87,7 @@ impl Found {
 
     /// The folders of this machine that it has, and whether it can only read them.
     pub fn binds(&self) -> impl Iterator<Item = (&str, bool)> {
-        let mounts = self.inspected.mounts.iter().flatten();
-        let binds = mounts.filter(|it| it.typ.as_deref() == Some("bind"));
+        let binds = binds_of(&self.inspected);
         binds.filter_map(|it| Some((it.source.as_deref()?, it.rw == Some(false))))
     }
 
@@ -137,15 +136,23 @@ pub(super) fn is_name(name: &str) -> bool {
         && name.chars().all(fits)
 }
 
-fn theirs(found: &ContainerInspectResponse, sockets: &[String]) -> Theirs {
+/// Folders and files of the machine that it has.
+fn binds_of(found: &ContainerInspectResponse) -> impl Iterator<Item = &MountPoint> {
+    found.mounts.iter().flatten().filter(|it| it.typ.as_deref() == Some("bind"))
+}
+
+/// Sockets are looked for only where the container has folders of the machine.
+fn theirs(found: &ContainerInspectResponse, sockets: impl FnOnce() -> Vec<String>) -> Theirs {
     let config = found.config.as_ref();
     let mut breaches = powers(found);
-    for mount in found.mounts.iter().flatten() {
-        let source = mount.source.as_deref().filter(|_| mount.typ.as_deref() == Some("bind"));
-        let read_only = mount.rw == Some(false);
-        breaches.extend(source.into_iter().flat_map(|it| Breach::of_bind(it, read_only, sockets)));
-        breaches.extend(mount.propagation.as_deref().and_then(Breach::of_propagation));
+    let binds: Vec<_> = binds_of(found).collect();
+    let sockets = if binds.is_empty() { Vec::new() } else { sockets() };
+    for mount in binds {
+        let (source, read_only) = (mount.source.as_deref(), mount.rw == Some(false));
+        breaches.extend(source.into_iter().flat_map(|it| Breach::of_bind(it, read_only, &sockets)));
     }
+    let propagations = found.mounts.iter().flatten().filter_map(|it| it.propagation.as_deref());
+    breaches.extend(propagations.filter_map(Breach::of_propagation));
     Theirs {
         kind: Kind::Container,
         id: found.id.clone().unwrap_or_default(),

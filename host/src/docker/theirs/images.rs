@@ -6,11 +6,7 @@ use bollard::{
 };
 
 use super::{
-    super::{
-        Docker,
-        image::{is_missing, spellings},
-        pull,
-    },
+    super::{Docker, pull},
     find::seconds,
     networks::sorted,
 };
@@ -43,15 +39,7 @@ impl Docker {
     }
 
     async fn image_called(&self, name: &str) -> Result<Option<Image>> {
-        for spelling in spellings(name) {
-            let found = self.quickly(async |client| client.inspect_image(&spelling).await).await?;
-            match found {
-                Ok(image) => return Ok(Some(inspected(image))),
-                Err(trouble) if is_missing(&trouble) => {}
-                Err(trouble) => return Err(trouble.doing(&format!("look up image `{name}`"))),
-            }
-        }
-        Ok(None)
+        Ok(self.look_for_image(name).await?.map(inspected))
     }
 
     /// Fetches an image, whether it is there or not, and says how far that is.

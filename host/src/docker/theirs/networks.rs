@@ -134,24 +134,26 @@ fn told(act: &str, container: &Approved<Theirs>, way: &str, network: &Approved<T
 }
 
 fn of_list(it: Listed) -> (Theirs, Network) {
-    let labels = it.labels.unwrap_or_default();
-    let network = Network {
-        id: it.id.unwrap_or_default(),
-        name: it.name.unwrap_or_default(),
-        driver: it.driver.unwrap_or_default(),
-        scope: it.scope.unwrap_or_default(),
-        internal: it.internal.unwrap_or_default(),
-        created: it.created.as_deref().map_or(0, time::of_text),
-        labels: sorted(&labels),
-        pools: pools(it.ipam),
-        members: Vec::new(),
-        json: String::new(),
+    let same = NetworkInspect {
+        name: it.name,
+        id: it.id,
+        created: it.created,
+        scope: it.scope,
+        driver: it.driver,
+        internal: it.internal,
+        labels: it.labels,
+        ipam: it.ipam,
+        ..NetworkInspect::default()
     };
-    (theirs(&network, labels), network)
+    read(same, String::new())
 }
 
 fn inspected(it: NetworkInspect) -> (Theirs, Network) {
     let json = serde_json::to_string(&it).unwrap_or_default();
+    read(it, json)
+}
+
+fn read(it: NetworkInspect, json: String) -> (Theirs, Network) {
     let labels = it.labels.unwrap_or_default();
     let members = it.containers.unwrap_or_default().into_iter().map(|(id, member)| Member {
         id,

@@ -82,18 +82,23 @@ impl Policy {
 
     /// Whether a list shows it.
     pub fn reaches(&self, theirs: &Theirs) -> bool {
-        self.approve_seeing(theirs.clone()).is_ok()
+        self.check_reach(theirs).is_ok()
     }
 
     /// A yes to look at one thing.
     pub fn approve_seeing(&self, theirs: Theirs) -> Result<Approved<Theirs>> {
+        self.check_reach(&theirs)?;
+        Ok(self.approved(theirs))
+    }
+
+    /// Fails where it is out of reach, or the host's own.
+    fn check_reach(&self, theirs: &Theirs) -> Result<()> {
         let grant = self.engine("engine.inspect")?;
-        let Theirs { kind, name, labels, .. } = &theirs;
+        let Theirs { kind, name, labels, .. } = theirs;
         if labels.contains_key(OURS) {
             return Err(not_found(format!("there is no {} `{name}`", kind.word())));
         }
-        self.check_name(grant, *kind, name, labels)?;
-        Ok(self.approved(theirs))
+        self.check_name(grant, *kind, name, labels)
     }
 
     /// A yes to change it.
