@@ -57,6 +57,26 @@ fn let_go(desk: &mut Desk, project: &str) {
 }
 
 #[test]
+fn a_deployment_tells_what_it_waits_for() {
+    let Some(mut desk) = Desk::new() else { return };
+    let project = desk.name("shop");
+    let arguments = json!({"project_name": project, "compose_yaml": slow("go")});
+    let meta = json!({"progressToken": "token"});
+    let call = json!({"name": "deploy-compose", "arguments": arguments, "_meta": meta});
+    let id = desk.host().begin("tools/call", call);
+    let waits = format!("`{project}-db-1` is not healthy yet");
+    loop {
+        let note = desk.host().note("notifications/progress");
+        if note["params"]["message"].as_str().is_some_and(|it| it.contains(&waits)) {
+            break;
+        }
+    }
+    let_go(&mut desk, &project);
+    let result = desk.host().answer(id)["result"].clone();
+    assert_eq!(result["structuredContent"]["success"], true, "{result}");
+}
+
+#[test]
 fn a_deployment_goes_on_when_the_host_is_killed() {
     let Some(mut desk) = Desk::new() else { return };
     let project = desk.name("shop");
