@@ -10,7 +10,10 @@ use crate::support::engine::IMAGE;
 /// A service that waits, with more keys below it.
 fn service(name: &str, more: &str) -> String {
     let more: String = more.lines().map(|line| format!("    {line}\n")).collect();
-    format!("  {name}:\n    image: {IMAGE}\n    command: [sh, -c, \"{}\"]\n{more}", WAIT.replace('$', "$$"))
+    format!(
+        "  {name}:\n    image: {IMAGE}\n    command: [sh, -c, \"{}\"]\n{more}",
+        WAIT.replace('$', "$$")
+    )
 }
 
 /// A file of such services.

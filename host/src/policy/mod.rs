@@ -2,6 +2,7 @@
 //!
 //! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
 
+mod access;
 mod containers;
 mod beside;
 mod going_on;
@@ -24,6 +25,7 @@ use crate::{
     error::{Result, denied},
 };
 
+pub use access::{Called, Verdict, judge};
 pub use beside::Beside;
 pub use containers::{AskedContainer, Named, NewContainer};
 pub use egress::{PROXY_PORT, Peer};
