@@ -4,6 +4,7 @@
 
 pub mod command;
 pub mod server;
+pub mod access;
 pub mod registry;
 pub mod plugin;
 pub mod capability;
