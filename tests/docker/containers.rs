@@ -10,7 +10,7 @@ fn dk_02_containers_are_listed() {
     let Some(mut desk) = Desk::new() else { return };
     let (one, other) = (desk.container("one"), desk.container_with("two", json!({"start": false})));
     let (text, rows) = desk.told("list-containers", json!({}));
-    assert!(text.starts_with("Docker Containers:\n CONTAINER ID "), "{text}");
+    assert!(text.starts_with("Docker Containers:\nCONTAINER ID "), "{text}");
     assert!(text.contains(&one) && text.contains(&other), "{text}");
     assert_eq!(names(&rows["containers"]), [one.clone(), other]);
     let (text, rows) = desk.told("list-containers", json!({"all": false}));
@@ -38,11 +38,6 @@ fn dk_03_logs_have_both_streams() {
         (&json!("one\n\u{fffd}\nthree\n"), &json!("two\n"))
     );
     assert_eq!(rows["cut"], false);
-    let last = desk.call("get-logs", json!({"container_name": name, "tail": 1}));
-    assert_eq!(last["stdout"], "three\n");
-    let stamped =
-        desk.call("get-logs", json!({"container_name": name, "tail": 1, "timestamps": true}));
-    assert!(stamped["stdout"].as_str().unwrap().ends_with("Z three\n"), "{stamped}");
     let before = json!({"container_name": name, "until": "2001-01-01T00:00:00Z"});
     assert_eq!(desk.call("get-logs", before)["stdout"], "");
     assert_eq!(
@@ -51,6 +46,21 @@ fn dk_03_logs_have_both_streams() {
     );
     let wrong = desk.fails("get-logs", json!({"container_name": name, "since": "yesterday"}));
     assert!(wrong.starts_with("VALIDATION_ERROR: `since` is `yesterday`: give a time"), "{wrong}");
+}
+
+#[test]
+fn of_logs_the_last_lines_are_read() {
+    let Some(mut desk) = Desk::new() else { return };
+    let script = "echo one; echo two; echo three; sleep 1000";
+    let name = desk.container_with("web", json!({"command": ["sh", "-c", script]}));
+    let last = |desk: &mut Desk, count: u32, timestamps: bool| {
+        let wanted = json!({"container_name": name, "tail": count, "timestamps": timestamps});
+        desk.call("get-logs", wanted)["stdout"].as_str().unwrap().to_owned()
+    };
+    until("it has printed all", || last(&mut desk, 1, false) == "three\n");
+    assert_eq!(last(&mut desk, 2, false), "two\nthree\n");
+    assert_eq!(last(&mut desk, 0, false), "");
+    assert!(last(&mut desk, 1, true).ends_with("Z three\n"));
 }
 
 #[test]
@@ -145,7 +155,7 @@ fn dk_16_containers_are_measured() {
     let busy = desk.container_with("busy", json!({"command": ["sh", "-c", "while :; do :; done"]}));
     let idle = desk.container("idle");
     let (text, rows) = desk.told("container-stats", json!({}));
-    assert!(text.starts_with("Container statistics:\n CONTAINER ID "), "{text}");
+    assert!(text.starts_with("Container statistics:\nCONTAINER ID "), "{text}");
     assert_eq!(names(&rows["containers"]), [busy.clone(), idle.clone()]);
     until("the busy one computes", || {
         let rows = desk.call("container-stats", json!({"container_name": busy}));

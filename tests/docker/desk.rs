@@ -51,7 +51,7 @@ pub(super) struct Wish<'a> {
 
 impl Default for Wish<'_> {
     fn default() -> Self {
-        let grant = "names = ['{mark}-*']\nnetworks = ['{mark}-*']\nregistries = ['docker.io']\n\
+        let grant = "names = ['{mark}-*']\nnetworks = ['{mark}-*', 'bridge']\nregistries = ['docker.io']\n\
                      ports = ['127.0.0.1:1024-65535']";
         Self { grant, files: "", config: "", secrets: "", capabilities: json!({}) }
     }
@@ -170,8 +170,13 @@ impl Drop for Desk {
         }
         let networks = listed(&format!("/networks?filters={filters}"));
         for it in networks.as_array().into_iter().flatten().filter(|it| marked(&it["Name"])) {
-            let _ =
-                self.engine.delete(&format!("/networks/{}", it["Id"].as_str().unwrap_or_default()));
+            let network = format!("/networks/{}", it["Id"].as_str().unwrap_or_default());
+            // An engine may keep the place of a container that is gone.
+            for member in listed(&network)["Containers"].as_object().into_iter().flatten() {
+                let leaving = json!({"Container": member.1["Name"], "Force": true});
+                let _ = self.engine.post(&format!("{network}/disconnect"), &leaving);
+            }
+            let _ = self.engine.delete(&network);
         }
         let volumes = listed(&format!("/volumes?filters={filters}"));
         for it in volumes["Volumes"].as_array().into_iter().flatten() {

@@ -90,7 +90,7 @@ fn digest(text: &str) -> String {
 
 /// With a registry on loopback, whose port is not known before it listens.
 fn desk() -> Option<(Desk, Registry)> {
-    let grant = "names = ['{mark}-*']\nregistries = ['docker.io', '127.0.0.1:*']\nimages = ['*/windlass-test/*', '127.0.0.1:*/{mark}*']";
+    let grant = "names = ['{mark}-*']\nnetworks = ['bridge']\nregistries = ['docker.io', '127.0.0.1:*']\nimages = ['*/windlass-test/*', '127.0.0.1:*/{mark}*']";
     let desk = Desk::with(&Wish { grant, ..Wish::default() })?;
     let registry = Registry::new(&desk);
     Some((desk, registry))
@@ -100,7 +100,7 @@ fn desk() -> Option<(Desk, Registry)> {
 fn dk_17_images_are_listed() {
     let Some(mut desk) = Desk::new() else { return };
     let (text, rows) = desk.told("list-images", json!({}));
-    assert!(text.starts_with("Docker Images:\n REPOSITORY "), "{text}");
+    assert!(text.starts_with("Docker Images:\nREPOSITORY "), "{text}");
     let has = |it: &Value| it["tags"].as_array().unwrap().contains(&json!(IMAGE));
     let row = rows["images"].as_array().unwrap().iter().find(|it| has(it)).unwrap().clone();
     let seen = desk.seen("images", IMAGE).unwrap();

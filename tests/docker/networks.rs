@@ -1,8 +1,22 @@
 //! Networks: made, listed, looked at, joined, left, removed.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::json;
 
 use super::desk::{Desk, names};
+
+/// Addresses that hardly anybody else has: an engine refuses those of another network.
+fn range() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+    format!("10.{}.{}", 192 + now % 64, now / 64 % 256)
+}
+
+/// A container that is in a network already: an engine without a bridge of its own would give it none.
+fn member(desk: &mut Desk, end: &str) -> String {
+    let home = desk.name("home");
+    desk.container_with(end, json!({"networks": [home]}))
+}
 
 #[test]
 fn dk_08_09_10_13_networks_come_and_go() {
@@ -18,8 +32,9 @@ fn dk_08_09_10_13_networks_come_and_go() {
     assert!(again.starts_with(&format!("CONFLICT: Error creating network '{name}': ")), "{again}");
 
     let (text, rows) = desk.told("network-list", json!({}));
-    assert!(text.starts_with("Docker Networks:\n NETWORK ID "), "{text}");
-    assert_eq!(names(&rows["networks"]), [name.as_str()]);
+    assert!(text.starts_with("Docker Networks:\nNETWORK ID "), "{text}");
+    let own = names(&rows["networks"]).into_iter().filter(|it| it.starts_with(&desk.mark));
+    assert_eq!(own.collect::<Vec<_>>(), [name.as_str()]);
     let (text, rows) = desk.told("network-inspect", json!({"name": name}));
     assert!(text.starts_with(&format!("Network '{name}' details:\n{{")), "{text}");
     assert_eq!((&rows["network"]["internal"], &rows["containers"]), (&json!(true), &json!([])));
@@ -41,7 +56,7 @@ fn dk_08_09_10_13_networks_come_and_go() {
 fn dk_11_12_containers_join_and_leave() {
     let Some(mut desk) = Desk::new() else { return };
     let network = desk.name("front");
-    let (one, other) = (desk.container("one"), desk.container("two"));
+    let (one, other) = (member(&mut desk, "one"), member(&mut desk, "two"));
     desk.call("network-create", json!({"name": network}));
     for (container, aliases) in [(&one, json!(["db"])), (&other, json!([]))] {
         let wanted = json!({"network": network, "container": container, "aliases": aliases});
@@ -74,7 +89,7 @@ fn dk_11_12_containers_join_and_leave() {
 #[test]
 fn who_joins_what_is_not_there_hears_which() {
     let Some(mut desk) = Desk::new() else { return };
-    let (network, container) = (desk.name("front"), desk.container("web"));
+    let (network, container) = (desk.name("front"), member(&mut desk, "web"));
     let nowhere = json!({"network": network, "container": container});
     let failed = desk.fails("network-connect", nowhere);
     assert!(failed.starts_with("NETWORK_NOT_FOUND: "), "{failed}");
@@ -89,12 +104,17 @@ fn who_joins_what_is_not_there_hears_which() {
 #[test]
 fn an_address_is_given_where_one_is_wanted() {
     let Some(mut desk) = Desk::new() else { return };
-    let (network, container) = (desk.name("front"), desk.container("web"));
-    let made = desk.told("network-create", json!({"name": network, "subnet": "10.213.77.0/24"})).1;
+    let (network, container) = (desk.name("front"), member(&mut desk, "web"));
+    let range = range();
+    let made =
+        desk.told("network-create", json!({"name": network, "subnet": format!("{range}.0/24")})).1;
     assert!(made["id"].is_string());
-    let wanted = json!({"network": network, "container": container, "ipv4": "10.213.77.9"});
+    let wanted = json!({"network": network, "container": container, "ipv4": format!("{range}.9")});
     desk.call("network-connect", wanted);
     let rows = desk.call("network-inspect", json!({"name": network}));
-    assert!(rows["containers"][0]["ipv4"].as_str().unwrap().starts_with("10.213.77.9"), "{rows}");
-    assert_eq!(rows["network"]["subnets"], json!(["10.213.77.0/24"]));
+    assert!(
+        rows["containers"][0]["ipv4"].as_str().unwrap().starts_with(&format!("{range}.9")),
+        "{rows}"
+    );
+    assert_eq!(rows["network"]["subnets"], json!([format!("{range}.0/24")]));
 }

@@ -40,8 +40,8 @@ fn dk_23_prompts_lead_to_tools_that_there_are() {
     assert_eq!(
         shapes,
         [
-            "deploy-stack(requirements*, project_name*)",
-            "manage-compose(action*, project_name*, compose_yaml?)",
+            "deploy-stack(project_name*, requirements*)",
+            "manage-compose(action*, compose_yaml?, project_name*)",
             "manage-containers(action*, container_name?)",
         ]
     );

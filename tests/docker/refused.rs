@@ -63,19 +63,21 @@ fn a_name_that_looks_like_an_option_is_none() {
 fn what_breaks_the_walls_names_its_grant() {
     let Some(mut desk) = Desk::new() else { return };
     let name = desk.name("web");
+    let other = format!("other-{}", desk.mark);
+    desk.made_beside(&other, &json!({}));
     let socket = desk.engine.address().trim_start_matches("unix://").to_owned();
     let wishes = [
         (json!({"volumes": {"/": "/host"}}), "binds", "`/`"),
         (json!({"volumes": {"/etc": "/etc:ro"}}), "binds", "`/etc`"),
         (json!({"volumes": {socket: "/var/run/docker.sock"}}), "powers", "engine-socket"),
         (json!({"networks": ["host"]}), "powers", "host-network"),
-        (json!({"networks": ["container:other"]}), "names", "other"),
+        (json!({"networks": [format!("container:{other}")]}), "names", &other),
         (json!({"networks": ["other"]}), "networks", "`other`"),
         (json!({"privileged": true}), "powers", "privileged"),
         (json!({"cap_add": ["SYS_ADMIN"]}), "powers", "capabilities"),
         (json!({"ports": {"0.0.0.0:8080": "80"}}), "ports", "8080"),
         (json!({"ports": {"127.0.0.1:80": "80"}}), "ports", "80"),
-        (json!({"volumes": {"other": "/data"}}), "names", "`other`"),
+        (json!({"volumes": {other.clone(): "/data"}}), "names", &other),
         (json!({"secrets": {"TOKEN": "token"}}), "secrets", "`token`"),
         (json!({"image": "quay.io/me/app:1"}), "registries", "`quay.io`"),
     ];
@@ -98,8 +100,9 @@ fn folders_that_are_granted_are_given() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().display().to_string();
     std::fs::write(folder.path().join("file"), "seen\n").unwrap();
-    let grant =
-        format!("names = ['{{mark}}-*']\nregistries = ['docker.io']\nbinds = ['{path}:ro']");
+    let grant = format!(
+        "names = ['{{mark}}-*']\nnetworks = ['bridge']\nregistries = ['docker.io']\nbinds = ['{path}:ro']"
+    );
     let Some(mut desk) = Desk::with(&Wish { grant: &grant, ..Wish::default() }) else { return };
     let name = desk.container_with("web", json!({"volumes": {path.clone(): "/data:ro"}}));
     let read = json!({"container_name": name, "command": ["cat", "/data/file"]});

@@ -25,7 +25,7 @@ fn dk_18_volumes_come_and_go() {
     let write = json!({"container_name": container, "command": "echo kept > /data/file"});
     assert_eq!(desk.call("exec-in-container", write)["exit_code"], 0);
     let (text, rows) = desk.told("list-volumes", json!({}));
-    assert!(text.starts_with("Docker Volumes:\n DRIVER "), "{text}");
+    assert!(text.starts_with("Docker Volumes:\nDRIVER "), "{text}");
     assert_eq!(names(&rows["volumes"]), [name.as_str()]);
     assert_eq!(rows["volumes"][0]["in_use"], true);
     let failed = desk.fails("remove-volume", json!({"name": name, "force": true}));

@@ -2,7 +2,8 @@
 
 use super::{CallState, bindings::windlass::plugin::networks as wit};
 use crate::{
-    error::{Result, not_found},
+    capability::types::Code,
+    error::{Failure, Result, not_found},
     policy::{Approved, Theirs},
 };
 
@@ -42,7 +43,13 @@ impl wit::Host for CallState {
 
     async fn disconnect(&mut self, network: String, container: String, force: bool) -> Result<()> {
         let network = self.network("networks.disconnect", &network).await?;
-        let container = self.member("networks.disconnect", &container).await?;
+        let container = match self.member("networks.disconnect", &container).await {
+            // Engines keep the place of some that are gone, and then the network cannot go.
+            Err(Failure::Answer(error)) if force && error.code == Code::NotFound => {
+                self.policy.approve_forgetting(&container)?
+            }
+            found => found?,
+        };
         self.docker().await?.disconnect(&network, &container, force).await
     }
 }

@@ -40,9 +40,8 @@ impl Trouble {
             }
             Self::Refused { status: 409, message } => conflict(format!("cannot {what}: {message}")),
             Self::Refused { status: 400, message } => invalid(format!("cannot {what}: {message}")),
-            Self::Refused { status: 401 | 403, message } => {
-                denied(format!("cannot {what}: {message}"))
-            }
+            // 403 is also said of what is in the way: ranges of addresses that overlap.
+            Self::Refused { status: 401, message } => denied(format!("cannot {what}: {message}")),
             Self::Refused { message, .. } => {
                 Failure::Answer(Error::new(Code::Failed, format!("cannot {what}: {message}")))
             }

@@ -75,6 +75,8 @@ struct Shared {
     pulls: Plain<HashMap<pull::Wanted, Arc<pull::Progress>>>,
     /// Where the next container's processors start.
     next_core: AtomicUsize,
+    /// Held by whoever looks whether a name is free and then takes it.
+    naming: Mutex<()>,
 }
 
 /// A way to an engine that has answered.
@@ -113,6 +115,7 @@ impl Docker {
             connection: Mutex::default(),
             pulls: Plain::default(),
             next_core: AtomicUsize::new(0),
+            naming: Mutex::new(()),
         };
         Self { shared: Arc::new(shared) }
     }

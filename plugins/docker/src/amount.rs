@@ -1,13 +1,15 @@
 //! Times and sizes as people write them: `1m30s`, `512m`, `0.5`. Pure.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use windlass_sdk::Error;
 
 use crate::error::validation;
 
 /// A value that models write now as a string, now as a number.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Scalar {
     Text(String),
@@ -89,6 +91,21 @@ fn number(text: &str) -> Result<f64, ()> {
     let plain = text.starts_with(|it: char| it.is_ascii_digit() || it == '.')
         && text.chars().all(|it| it.is_ascii_digit() || it == '.');
     if plain { text.parse().map_err(|_| ()) } else { Err(()) }
+}
+
+/// Shorter than the schemas of its variants. There are models whose interface refuses a list of types in the place of one.
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]})
+    }
 }
 
 impl std::fmt::Display for Scalar {

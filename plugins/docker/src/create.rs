@@ -10,16 +10,17 @@ use windlass_sdk::{
     images,
     log::{self, Level},
     networks, random,
-    types::{Code, Value},
+    types::Code,
     volumes,
 };
 
 use crate::{
     amount::{self, Scalar},
-    error::{About, validation},
-    health::{self, Check, Words},
+    error::About,
+    health::{self, Check},
     list::{self, Row, yes},
     mount, name, network, port,
+    words::{self, Words},
 };
 
 /// Bytes of what tells containers of one image apart.
@@ -181,7 +182,7 @@ impl CreateContainer {
         Ok(Spec {
             entrypoint: split("entrypoint", &self.entrypoint)?,
             command: split("command", &self.command)?,
-            env: self.env()?,
+            env: [words::plain(&self.environment)?, words::secret(&self.secrets)?].concat(),
             labels: labels.collect(),
             user: self.user.clone(),
             working_dir: self.working_dir.clone(),
@@ -205,22 +206,6 @@ impl CreateContainer {
             ..Spec::new(name, &self.image)
         })
     }
-
-    fn env(&self) -> Result<Vec<(String, Value)>, Error> {
-        let named = |(name, value): (&String, Value)| Ok((variable(name)?, value));
-        let plain = self.environment.iter().map(|(name, it)| (name, Value::Plain(it.to_string())));
-        let secret = self.secrets.iter().map(|(name, it)| (name, Value::Secret(it.clone())));
-        plain.chain(secret).map(named).collect()
-    }
-}
-
-/// The name of a variable, which the engine would take for more if it held a `=`.
-pub(crate) fn variable(name: &str) -> Result<String, Error> {
-    if name.is_empty() || name.contains(['=', '\0']) {
-        let message = format!("`environment` has a variable `{name}`: give a name without `=`");
-        return Err(validation("environment", message));
-    }
-    Ok(name.to_owned())
 }
 
 impl Resources {

@@ -5,17 +5,15 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use windlass_sdk::{
-    Call, Error, Result, Told, Tool,
+    Call, Error, Hints, Result, Told, Tool,
     engine::{self, Command, Ran},
-    types::Value,
 };
 
 use crate::{
     amount::Scalar,
-    create::variable,
     error::{About, validation},
-    health::Words,
     logs, name,
+    words::{self, Words},
 };
 
 /// An answer holds it twice, and has room for more than that.
@@ -58,6 +56,7 @@ pub(crate) struct Executed {
 impl Tool for ExecInContainer {
     const NAME: &'static str = "exec-in-container";
     const TITLE: Option<&'static str> = Some("Run a command in a container");
+    const HINTS: Hints = Hints::DESTRUCTIVE.union(Hints::OPEN_WORLD);
     type Output = Told<Executed>;
 
     fn run(self, _: &Call) -> Result<Told<Executed>> {
@@ -84,19 +83,16 @@ impl Tool for ExecInContainer {
 impl ExecInContainer {
     fn command(&self) -> Result<Command, Error> {
         let argv = match &self.command {
+            Words::Line(line) if line.trim().is_empty() => Vec::new(),
             Words::Line(line) => ["sh", "-c", line].map(str::to_owned).to_vec(),
             Words::Each(words) => words.clone(),
         };
-        if argv.iter().all(|word| word.trim().is_empty())
-            || argv.last().is_some_and(String::is_empty) && argv.len() == 3
-        {
+        if argv.first().is_none_or(|program| program.trim().is_empty()) {
             return Err(validation("command", "`command` is empty"));
         }
-        let env = self.environment.iter();
-        let env = env.map(|(name, value)| Ok((variable(name)?, Value::Plain(value.to_string()))));
         Ok(Command {
             argv,
-            env: env.collect::<Result<_, Error>>()?,
+            env: words::plain(&self.environment)?,
             user: self.user.clone(),
             working_dir: self.working_dir.clone(),
             stdin: self.stdin.as_ref().map(|it| it.clone().into_bytes()),

@@ -10,15 +10,8 @@ use windlass_sdk::{
 use crate::{
     amount::{self, Scalar},
     error::validation,
+    words::Words,
 };
-
-/// A command: a line or its words.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum Words {
-    Line(String),
-    Each(Vec<String>),
-}
 
 /// A command that says whether a container is well.
 #[derive(Deserialize, JsonSchema)]
@@ -86,22 +79,6 @@ pub(crate) fn restart(policy: &str) -> Result<Restart, Error> {
     }
 }
 
-impl Words {
-    /// The words, which a line has where a shell would part it.
-    pub(crate) fn split(&self, field: &str) -> Result<Vec<String>, Error> {
-        let words = match self {
-            Self::Each(words) => Some(words.clone()),
-            Self::Line(line) => shlex::split(line),
-        };
-        words.ok_or_else(|| {
-            validation(
-                field,
-                format!("`{field}` has a quote without a second one: give a list of words"),
-            )
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,12 +129,5 @@ mod tests {
         for wrong in ["never", "on-failure:x", "always:1", "on-failure:-1"] {
             check(wrong, "and none of `no`, `always`");
         }
-    }
-
-    #[test]
-    fn a_line_is_parted_as_a_shell_does() {
-        let words = Words::Line("nginx -g 'daemon off;'".to_owned());
-        assert_eq!(words.split("command").unwrap(), ["nginx", "-g", "daemon off;"]);
-        assert!(Words::Line("'a".to_owned()).split("command").is_err());
     }
 }

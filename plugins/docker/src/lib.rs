@@ -22,6 +22,7 @@ mod stats;
 mod table;
 mod turn;
 mod volume;
+mod words;
 
 use windlass_sdk::Hints;
 

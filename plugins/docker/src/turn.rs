@@ -9,6 +9,9 @@ use windlass_sdk::{
 
 use crate::{error::About, list, name};
 
+/// A call has to end while somebody waits for it.
+const LONGEST_S: u32 = 200;
+
 /// Starts a container. One that runs already goes on.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct StartContainer {
@@ -35,9 +38,6 @@ pub(crate) struct RestartContainer {
     #[schemars(range(max = LONGEST_S))]
     timeout: Option<u32>,
 }
-
-/// A call has to end while somebody waits for it.
-const LONGEST_S: u32 = 200;
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Turned {

@@ -66,6 +66,8 @@ impl Docker {
             labels: Some(spec.labels.iter().cloned().collect()),
             ..NetworkCreateRequest::default()
         };
+        // An engine makes both of two that are asked for at once.
+        let _alone = self.shared.naming.lock().await;
         let taken = self.network_names(&spec.name).await?;
         if taken {
             return Err(conflict(format!("cannot {what}: there is one of that name")));

@@ -115,6 +115,15 @@ impl Policy {
         self.approve_handling("engine.each", theirs)
     }
 
+    /// A yes to what the engine still remembers of a container that is gone.
+    pub fn approve_forgetting(&self, name: &str) -> Result<Approved<Theirs>> {
+        check_word(Kind::Container, name)?;
+        let (id, name) = (name.to_owned(), name.to_owned());
+        let (labels, breaches) = (HashMap::new(), Vec::new());
+        let gone = Theirs { kind: Kind::Container, id, name, labels, breaches };
+        self.approve_handling("networks.disconnect", gone)
+    }
+
     /// A yes to run a command in it. What it has, the command has too.
     pub fn approve_entering(&self, into: Theirs, command: Command) -> Result<Approved<Entering>> {
         let grant = self.engine("engine.exec")?;
