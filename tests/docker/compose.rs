@@ -1,6 +1,12 @@
 //! Stacks of Compose files, on the real engine.
 
 mod elements;
+mod converge;
+mod failures;
+mod crashes;
+mod tools;
+mod interop;
+mod images;
 
 use serde_json::{Value, json};
 

@@ -69,6 +69,8 @@ impl Desk {
         let setup = Setup::new();
         let folder = setup.path("folder");
         fs::create_dir(&folder).unwrap();
+        // For whoever wants a secret: `file:{folder}/token`.
+        fs::write(folder.join("token"), "hidden").unwrap();
         let here = folder.display().to_string();
         let said = |text: &str| text.replace("{mark}", &mark).replace("{folder}", &here);
         let config = format!(

@@ -10,10 +10,10 @@ use crate::support::{
 };
 
 /// A registry with one image, at `name:1`. What it has is taken from the engine at the end.
-struct Registry {
+pub(super) struct Registry {
     site: Site,
     engine: Api,
-    name: String,
+    pub(super) name: String,
 }
 
 impl Registry {
@@ -25,7 +25,7 @@ impl Registry {
     }
 
     /// How often somebody wanted to know what the image is.
-    fn pulls(&self) -> usize {
+    pub(super) fn pulls(&self) -> usize {
         let requests = self.site.requests();
         requests.iter().filter(|it| it.contains("/manifests/1 ")).count()
     }
@@ -89,7 +89,7 @@ fn digest(text: &str) -> String {
 }
 
 /// With a registry on loopback, whose port is not known before it listens.
-fn desk() -> Option<(Desk, Registry)> {
+pub(super) fn desk() -> Option<(Desk, Registry)> {
     let grant = "names = ['{mark}-*']\nnetworks = ['bridge']\nregistries = ['docker.io', '127.0.0.1:*']\nimages = ['*/windlass-test/*', '127.0.0.1:*/{mark}*']";
     let desk = Desk::with(&Wish { grant, ..Wish::default() })?;
     let registry = Registry::new(&desk);

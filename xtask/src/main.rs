@@ -30,6 +30,7 @@ mod debian;
 mod openhands;
 mod opencode;
 mod test;
+mod fuzz;
 mod bench;
 
 #[derive(Parser)]
@@ -64,6 +65,15 @@ enum Command {
     Openhands,
     /// Builds the real opencode for the tests, as they do themselves where it is missing.
     Opencode,
+    /// Reads Compose files that are damaged at random, which must neither panic nor go on without end.
+    Fuzz {
+        /// How many.
+        #[arg(default_value_t = 1_000_000)]
+        count: u64,
+        /// Where to begin: with the same number it is the same files.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Holds the host to the programs that others wrote for the protocol.
     Peers {
         /// Only peers whose name contains this.
@@ -101,6 +111,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Test { filter } => return test::test(filter.as_deref()),
         Command::Openhands => openhands::build()?,
         Command::Opencode => println!("{}", opencode::build()?.display()),
+        Command::Fuzz { count, seed } => fuzz::fuzz(count, seed)?,
         Command::Peers { only } => return peers::peers(only.as_deref()),
         Command::Keep { engine } => engine::keep(engine)?,
         Command::Bench { suite, runs } => return bench::bench(suite, runs),

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     command,
-    engine::Engines,
+    engine::{Engines, need},
     host, opencode, peers,
     peers::Prism,
     plugins,
@@ -68,6 +68,12 @@ fn find(report: &mut Report, filter: Option<&str>) -> Vec<(&'static str, OsStrin
                 told.push(("WINDLASS_TEST_NO_OPENCODE", error.to_string().into()));
                 Err(error)
             }
+        });
+    }
+    if wanted("docker::compose") {
+        report.step("docker-compose", || {
+            need(&["docker-compose"], &["docker-compose"])?;
+            Ok(Outcome::passed("installed"))
         });
     }
     if wanted("coder::prism") {

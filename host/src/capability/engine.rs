@@ -4,8 +4,9 @@ use futures_util::{StreamExt as _, stream};
 
 use super::{CallState, bindings::windlass::plugin::engine as wit, types::Error};
 use crate::{
+    disk::Disk,
     docker::{Docker, FoundTheirs},
-    error::{Failure, Result},
+    error::{Failure, Result, denied},
     life::Rooms,
     policy::{Approved, Looking, Policy, Theirs},
 };
@@ -13,7 +14,7 @@ use crate::{
 pub use wit::{
     Address, Attachment, Bind, Command, Details, Device, File, FileContent, Health, HealthCheck,
     LogWish, Logging, Mount, Mounted, Networking, Output, Piece, Published, Ran, Removal,
-    Resources, Restart, Spec, State, Summary, Usage, Wellness,
+    Resources, Restart, Spec, State, Summary, Tmpfs, Usage, Wellness,
 };
 
 /// How many are made or handled at once.
@@ -32,8 +33,9 @@ impl wit::Host for CallState {
     }
 
     async fn inspect(&mut self, name: String) -> Result<Details> {
-        let (found, _) = self.seen("engine.inspect", &name).await?;
-        Ok(found.details())
+        let (found, theirs) = self.seen("engine.inspect", &name).await?;
+        let rooms = self.doors.life.rooms().await?;
+        Ok(rooms.details_of_theirs(&theirs, found))
     }
 
     async fn create(&mut self, specs: Vec<Spec>) -> Result<Vec<Outcome<String>>> {
@@ -55,7 +57,7 @@ impl wit::Host for CallState {
                 }
                 let companions = companions(policy, docker, looking, &mut spec).await?;
                 let wanted = policy.approve_theirs(spec, &companions, &sockets)?;
-                rooms.make_theirs(&wanted).await
+                rooms.make_theirs(wanted).await
             }
         });
         outcomes(stream::iter(making).buffered(SIDE_BY_SIDE).collect().await)
@@ -64,10 +66,10 @@ impl wit::Host for CallState {
     async fn each(&mut self, names: Vec<String>, act: wit::Act) -> Result<Vec<Outcome<()>>> {
         let looking = self.policy.approve_looking_around("engine.each")?;
         let rooms = self.doors.life.rooms().await?;
-        let policy = &self.policy;
+        let (policy, disk) = (&self.policy, &self.doors.disk);
         let doing = names.into_iter().map(|name| {
             let (rooms, looking, act) = (&rooms, &looking, &act);
-            async move { handle(policy, rooms, looking, &name, act).await }
+            async move { handle(policy, disk, rooms, looking, &name, act).await }
         });
         outcomes(stream::iter(doing).buffered(SIDE_BY_SIDE).collect().await)
     }
@@ -106,6 +108,7 @@ impl CallState {
 
 async fn handle(
     policy: &Policy,
+    disk: &Disk,
     rooms: &Rooms,
     looking: &Approved<Looking>,
     name: &str,
@@ -113,7 +116,12 @@ async fn handle(
 ) -> Result<()> {
     let docker = rooms.docker();
     let found = match docker.find_theirs(looking, name).await {
-        Ok(found) => found.theirs().clone(),
+        Ok(found) => {
+            if matches!(act, wit::Act::Start | wit::Act::Restart(_)) {
+                check_places(policy, disk, docker, &found).await?;
+            }
+            found.theirs().clone()
+        }
         Err(Failure::Answer(error)) if is_gone(&error) && matches!(act, wit::Act::Remove(_)) => {
             return Ok(());
         }
@@ -131,6 +139,33 @@ async fn handle(
         wit::Act::Remove(removal) => docker.remove_theirs(&theirs, *removal).await,
         wit::Act::Rename(_) => Ok(()),
     }
+}
+
+/// The engine follows the path of a folder anew at each start. One that was granted leads where it led when it was.
+async fn check_places(
+    policy: &Policy,
+    disk: &Disk,
+    docker: &Docker,
+    found: &FoundTheirs,
+) -> Result<()> {
+    if found.binds().next().is_none() || !docker.engine().await?.local {
+        return Ok(());
+    }
+    let sockets = docker.sockets();
+    for (source, read_only) in found.binds() {
+        let (source, target, propagation) = (source.to_owned(), String::new(), None);
+        let bind = Bind { source, target, read_only, create: false, propagation };
+        // What was not granted was not made here: it is the user's own.
+        let Ok(Some(place)) = policy.approve_place(&bind, &sockets) else { continue };
+        let real = disk.settle(&place).await?;
+        if real != bind.source {
+            return Err(denied(format!(
+                "not allowed: `{}` leads over a link by now, to `{real}`; make the container anew",
+                bind.source
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn is_gone(error: &Error) -> bool {

@@ -1,5 +1,9 @@
 //! `networks`: networks in the engine.
 
+use std::collections::HashSet;
+
+use serde_json::Value;
+
 use super::{CallState, bindings::windlass::plugin::networks as wit};
 use crate::{
     capability::types::Code,
@@ -20,8 +24,14 @@ impl wit::Host for CallState {
     async fn find(&mut self, name: String) -> Result<Option<Network>> {
         let looking = self.policy.approve_looking_around("networks.find")?;
         let found = self.docker().await?.find_network(&looking, &name).await?;
-        let Some((theirs, network)) = found else { return Ok(None) };
+        let Some((theirs, mut network)) = found else { return Ok(None) };
         self.policy.approve_seeing(theirs)?;
+        if !network.members.is_empty() {
+            let listed = self.docker().await?.list_theirs(&looking, true, &[]).await?;
+            let within = listed.iter().filter(|(theirs, _)| self.policy.reaches(theirs));
+            let within: HashSet<_> = within.map(|(theirs, _)| theirs.id.as_str()).collect();
+            leave(&mut network, &within);
+        }
         Ok(Some(network))
     }
 
@@ -43,15 +53,29 @@ impl wit::Host for CallState {
 
     async fn disconnect(&mut self, network: String, container: String, force: bool) -> Result<()> {
         let network = self.network("networks.disconnect", &network).await?;
-        let container = match self.member("networks.disconnect", &container).await {
+        let looking = self.policy.approve_looking_around("networks.disconnect")?;
+        let container = match self.docker().await?.find_theirs(&looking, &container).await {
+            Ok(found) => {
+                self.policy.approve_handling("networks.disconnect", found.theirs().clone())?
+            }
             // Engines keep the place of some that are gone, and then the network cannot go.
             Err(Failure::Answer(error)) if force && error.code == Code::NotFound => {
                 self.policy.approve_forgetting(&container)?
             }
-            found => found?,
+            Err(failure) => return Err(failure),
         };
         self.docker().await?.disconnect(&network, &container, force).await
     }
+}
+
+/// Leaves those of its containers that are within reach.
+fn leave(network: &mut Network, within: &HashSet<&str>) {
+    network.members.retain(|member| within.contains(member.id.as_str()));
+    let Ok(mut told) = serde_json::from_str::<Value>(&network.json) else { return };
+    if let Some(Value::Object(containers)) = told.get_mut("Containers") {
+        containers.retain(|id, _| within.contains(id.as_str()));
+    }
+    network.json = told.to_string();
 }
 
 impl CallState {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, open, openat2},
+    fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, open, openat2},
     io::Errno,
 };
 use tokio::task::spawn_blocking;
@@ -96,15 +96,6 @@ fn beneath(folder: &str, rest: &str, flags: OFlags) -> rustix::io::Result<OwnedF
         return Ok(root);
     }
     let way = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    if folder == "/" {
-        return openat2(
-            CWD,
-            Path::new("/").join(rest),
-            flags | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::NO_MAGICLINKS,
-        );
-    }
     let rest = if rest.is_empty() { "." } else { rest };
     openat2(&root, rest, flags | OFlags::CLOEXEC, Mode::empty(), way)
 }

@@ -2,29 +2,51 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{Rooms, make::plain};
 use crate::{
     capability::{
-        engine::{File, FileContent, Ran},
+        engine::{Details, File, FileContent, Ran},
         types::Value,
     },
-    docker::{Content, Contents, Tail},
-    error::Result,
-    policy::{Approved, Entering, NewTheirs},
+    docker::{Content, Contents, FoundTheirs, Tail},
+    error::{Result, trap},
+    policy::{Approved, Entering, NewTheirs, Theirs},
     secrets::Values,
 };
 
+/// What stands in place of a secret.
+const HIDDEN: &str = "***";
+
 impl Rooms {
-    /// Makes a container of the user's. Gives its id.
-    pub async fn make_theirs(&self, wanted: &Approved<NewTheirs>) -> Result<String> {
+    /// Makes a container of the user's. Gives its id. What has begun is finished, and taken back where nobody waits for it any more.
+    pub async fn make_theirs(&self, wanted: Approved<NewTheirs>) -> Result<String> {
         let secrets = self.secrets(wanted.owner());
         let spec = &wanted.request().spec;
         let env = environment(&spec.env, &secrets)?;
         let content = |file: &File| content(file, &secrets);
         let files = spec.files.iter().map(content).collect::<Result<_>>()?;
-        self.docker.make_theirs(wanted, Contents { env, files }).await
+        let (docker, contents) = (self.docker.clone(), Contents { env, files });
+        let (told, hear) = oneshot::channel();
+        self.inside.spawn(async move {
+            let made = docker.make_theirs(&wanted, contents).await;
+            if let Err(Ok(id)) = told.send(made) {
+                docker.take_back_theirs(&id).await;
+            }
+        });
+        hear.await.map_err(|_| trap("making a container broke off"))?
+    }
+
+    /// All that is known of one, without the values of secrets.
+    pub fn details_of_theirs(&self, theirs: &Approved<Theirs>, found: FoundTheirs) -> Details {
+        let mut details = found.details();
+        for value in self.secrets(theirs.owner()).all().filter(|value| !value.is_empty()) {
+            // In JSON a value may be written in another way than it is.
+            let written = serde_json::to_string(value).unwrap_or_default();
+            details.json = details.json.replace(written.trim_matches('"'), HIDDEN);
+        }
+        details
     }
 
     /// Runs a command in one, and waits for it as long as is said.

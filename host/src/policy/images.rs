@@ -123,7 +123,7 @@ impl<'a> Parts<'a> {
                 "a tag has letters, digits, `_`, `.` and `-`, at most {LONGEST_TAG}, and starts with none of the last two"
             )));
         }
-        if !path.split('/').all(is_component) || is_id(path) {
+        if !path.split('/').all(is_component) || is_id(path) || path == "sha256" && is_id(tag) {
             return Err(wrong(
                 "a repository has small letters and digits, with single `.`, `_`, `-` or `/` between them, and is no bare id",
             ));
@@ -176,6 +176,12 @@ fn repository(registry: &str, path: &str) -> String {
         return format!("library/{path}");
     }
     path.to_owned()
+}
+
+/// The same name with a tag or a digest.
+pub(super) fn tagged(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    if last.contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
 }
 
 fn is_digest(digest: &str) -> bool {

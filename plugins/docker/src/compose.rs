@@ -7,6 +7,7 @@ mod work;
 mod stage;
 mod difference;
 mod made;
+mod heirlooms;
 mod watch;
 mod undo;
 mod reply;
@@ -37,9 +38,11 @@ mod given;
 mod top;
 mod plan;
 mod levels;
+#[cfg(test)]
+mod mutations;
 
 pub(crate) use deploy::DeployCompose;
-pub(crate) use down::ComposeDown;
+pub(crate) use down::{ComposeDown, Down};
 pub(crate) use look::{ComposeLogs, ComposePs};
 pub(crate) use settings::Settings;
 pub(crate) use turn::{ComposeRestart, ComposeStart, ComposeStop};

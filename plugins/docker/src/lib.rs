@@ -28,7 +28,7 @@ use windlass_sdk::Hints;
 
 use compose::{
     ComposeDown, ComposeLogs, ComposePs, ComposeRestart, ComposeStart, ComposeStop, DeployCompose,
-    Settings, Work,
+    Down, Settings, Work,
 };
 use create::CreateContainer;
 use exec::ExecInContainer;
@@ -64,5 +64,5 @@ windlass_sdk::plugin! {
         DeployCompose, ComposePs, ComposeLogs, ComposeStart, ComposeStop, ComposeRestart, ComposeDown,
     ],
     prompts: [DeployStack, ManageContainers, ManageCompose],
-    jobs: [Work],
+    jobs: [Work, Down],
 }

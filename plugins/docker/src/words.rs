@@ -21,7 +21,7 @@ impl Words {
     pub(crate) fn split(&self, field: &str) -> Result<Vec<String>, Error> {
         let words = match self {
             Self::Each(words) => Some(words.clone()),
-            Self::Line(line) => shlex::split(line),
+            Self::Line(line) => parted(line),
         };
         words.ok_or_else(|| {
             validation(
@@ -30,6 +30,26 @@ impl Words {
             )
         })
     }
+}
+
+/// The words of a line, as a shell parts them. A `#` begins no comment: in a command it is a word like any other.
+pub(crate) fn parted(line: &str) -> Option<Vec<String>> {
+    let (mut plain, mut quote, mut is_start) = (String::new(), None, true);
+    let mut signs = line.chars();
+    while let Some(sign) = signs.next() {
+        if sign == '#' && quote.is_none() && is_start {
+            plain.push('\\');
+        }
+        plain.push(sign);
+        is_start = quote.is_none() && sign.is_whitespace();
+        match (sign, quote) {
+            ('\\', None | Some('"')) => plain.extend(signs.next()),
+            ('\'' | '"', None) => quote = Some(sign),
+            (sign, Some(open)) if sign == open => quote = None,
+            _ => {}
+        }
+    }
+    shlex::split(&plain)
 }
 
 /// Variables with these values.
@@ -66,6 +86,9 @@ mod tests {
         let words = Words::Line("nginx -g 'daemon off;'".to_owned());
         assert_eq!(words.split("command").unwrap(), ["nginx", "-g", "daemon off;"]);
         assert!(Words::Line("'a".to_owned()).split("command").is_err());
+        let line = r#"run #1 a#b "it's # in" \# 'x' #"#;
+        let words = Words::Line(line.to_owned()).split("command").unwrap();
+        assert_eq!(words, ["run", "#1", "a#b", "it's # in", "#", "x", "#"]);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use crate::types::Value;
 
 pub use crate::bindings::windlass::plugin::engine::{
     Act, Address, Attachment, Bind, Command, Details, Device, File, FileContent, Filter, Health,
-    HealthCheck, LogWish, Logging, Mount, Mounted, Networking, Output, Piece, Power, Published,
-    Ran, Removal, Resources, Restart, Spec, State, Summary, Tmpfs, Ulimit, Usage, VolumeMount,
-    Wellness, create, each, exec, inspect, list, logs, measure,
+    HealthCheck, LogWish, Logging, Mount, Mounted, Networking, Output, Piece, Published, Ran,
+    Removal, Resources, Restart, Spec, State, Summary, Tmpfs, Ulimit, Usage, VolumeMount, Wellness,
+    create, each, exec, inspect, list, logs, measure,
 };
 
 use crate::Error;

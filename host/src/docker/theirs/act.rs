@@ -47,13 +47,20 @@ impl Docker {
         };
         let finished = self.finish_theirs(&id, wanted, made.others, &contents).await;
         if let Err(failure) = finished {
-            let options = RemoveContainerOptions { force: true, v: true, link: false };
-            // What is told is why it was not made.
-            let _ =
-                self.slowly(async |client| client.remove_container(&id, Some(options)).await).await;
+            self.take_back_theirs(&id).await;
             return Err(failure);
         }
         Ok(id)
+    }
+
+    /// Removes what was made a moment ago and nobody wants.
+    pub async fn take_back_theirs(&self, id: &str) {
+        let options = RemoveContainerOptions { force: true, v: true, link: false };
+        let removed =
+            self.slowly(async |client| client.remove_container(id, Some(options)).await).await;
+        if let Ok(Err(trouble)) = removed {
+            tracing::warn!(container = id, "it is half made and stays behind: {trouble}");
+        }
     }
 
     /// Older engines take one network when a container is made, and the others afterwards.

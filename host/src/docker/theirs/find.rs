@@ -85,6 +85,13 @@ impl Found {
         &self.theirs
     }
 
+    /// The folders of this machine that it has, and whether it can only read them.
+    pub fn binds(&self) -> impl Iterator<Item = (&str, bool)> {
+        let mounts = self.inspected.mounts.iter().flatten();
+        let binds = mounts.filter(|it| it.typ.as_deref() == Some("bind"));
+        binds.filter_map(|it| Some((it.source.as_deref()?, it.rw == Some(false))))
+    }
+
     pub fn is_tty(&self) -> bool {
         self.inspected.config.as_ref().and_then(|it| it.tty).unwrap_or_default()
     }
@@ -132,11 +139,12 @@ pub(super) fn is_name(name: &str) -> bool {
 
 fn theirs(found: &ContainerInspectResponse, sockets: &[String]) -> Theirs {
     let config = found.config.as_ref();
-    let mut breaches: Vec<_> = powers(found).into_iter().map(Breach::Power).collect();
+    let mut breaches = powers(found);
     for mount in found.mounts.iter().flatten() {
         let source = mount.source.as_deref().filter(|_| mount.typ.as_deref() == Some("bind"));
         let read_only = mount.rw == Some(false);
         breaches.extend(source.into_iter().flat_map(|it| Breach::of_bind(it, read_only, sockets)));
+        breaches.extend(mount.propagation.as_deref().and_then(Breach::of_propagation));
     }
     Theirs {
         kind: Kind::Container,
@@ -147,8 +155,8 @@ fn theirs(found: &ContainerInspectResponse, sockets: &[String]) -> Theirs {
     }
 }
 
-/// The powers that a container has which is there already.
-fn powers(found: &ContainerInspectResponse) -> Vec<EnginePower> {
+/// What a container has that is there already.
+fn powers(found: &ContainerInspectResponse) -> Vec<Breach> {
     let Some(host) = &found.host_config else { return Vec::new() };
     let is = |mode: &Option<String>| mode.as_deref() == Some("host");
     let mut powers = Vec::new();
@@ -160,8 +168,15 @@ fn powers(found: &ContainerInspectResponse) -> Vec<EnginePower> {
     has(EnginePower::Privileged, host.privileged == Some(true));
     has(EnginePower::HostNetwork, is(&host.network_mode));
     has(EnginePower::HostProcesses, is(&host.pid_mode) || is(&host.ipc_mode));
+    has(EnginePower::HostProcesses, is(&host.userns_mode) || is(&host.uts_mode));
     has(EnginePower::Devices, host.devices.as_ref().is_some_and(|it| !it.is_empty()));
-    powers
+    has(EnginePower::Devices, host.device_requests.as_ref().is_some_and(|it| !it.is_empty()));
+    has(EnginePower::Devices, host.device_cgroup_rules.as_ref().is_some_and(|it| !it.is_empty()));
+    let mut breaches: Vec<_> = powers.into_iter().map(Breach::Power).collect();
+    let capabilities = host.cap_add.iter().flatten();
+    breaches.extend(capabilities.filter_map(|it| Breach::of_capability(it)));
+    breaches.extend(host.security_opt.iter().flatten().filter_map(|it| Breach::of_security(it)));
+    breaches
 }
 
 fn listed_container(listed: ContainerSummary) -> (Theirs, Summary) {
@@ -282,9 +297,11 @@ fn exit_code(state: &ContainerState) -> Option<i64> {
 }
 
 fn hide(variable: &mut String) {
-    let Some((name, _)) = variable.split_once('=') else { return };
+    let Some((name, value)) = variable.split_once('=') else { return };
     let upper = name.to_uppercase();
-    if HIDDEN.iter().any(|word| upper.contains(word)) {
+    // An address may have a password before its host.
+    let with_user = value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+    if with_user || HIDDEN.iter().any(|word| upper.contains(word)) {
         *variable = format!("{name}=***");
     }
 }
@@ -314,6 +331,7 @@ mod tests {
         assert_eq!(hidden("POSTGRES_PASSWORD=a=b"), "POSTGRES_PASSWORD=***");
         assert_eq!(hidden("api_key=x"), "api_key=***");
         assert_eq!(hidden("PATH=/bin"), "PATH=/bin");
+        assert_eq!(hidden("DATABASE_URL=postgres://u:p@db/x"), "DATABASE_URL=***");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use bollard::{container::LogOutput, query_parameters::LogsOptions};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::timeout;
 
@@ -22,7 +22,7 @@ const READING: Duration = Duration::from_secs(60);
 
 /// The last of what is printed.
 pub struct Tail {
-    pieces: VecDeque<(bool, Bytes)>,
+    pieces: VecDeque<(bool, BytesMut)>,
     size: usize,
     most: usize,
     cut: bool,
@@ -34,8 +34,15 @@ impl Tail {
     }
 
     pub fn push(&mut self, stderr: bool, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
         self.size += bytes.len();
-        self.pieces.push_back((stderr, bytes));
+        // One piece for as long as the stream is the same: of single letters there may be millions.
+        match self.pieces.back_mut() {
+            Some((same, last)) if *same == stderr => last.extend_from_slice(&bytes),
+            _ => self.pieces.push_back((stderr, BytesMut::from(&*bytes))),
+        }
         while self.size > self.most {
             let over = self.size - self.most;
             let Some((_, first)) = self.pieces.front_mut() else { return };
@@ -51,14 +58,8 @@ impl Tail {
     }
 
     pub fn output(self) -> Output {
-        let mut pieces: Vec<Piece> = Vec::new();
-        for (stderr, bytes) in self.pieces {
-            match pieces.last_mut() {
-                Some(last) if last.stderr == stderr => last.bytes.extend_from_slice(&bytes),
-                _ => pieces.push(Piece { stderr, bytes: bytes.into() }),
-            }
-        }
-        Output { pieces, cut: self.cut }
+        let piece = |(stderr, bytes): (bool, BytesMut)| Piece { stderr, bytes: bytes.to_vec() };
+        Output { pieces: self.pieces.into_iter().map(piece).collect(), cut: self.cut }
     }
 }
 
@@ -136,7 +137,8 @@ fn query(wish: &LogWish) -> String {
 }
 
 fn seconds(ms: Option<u64>) -> i32 {
-    ms.and_then(|it| i32::try_from(it / 1000).ok()).unwrap_or(0)
+    // 0 is no bound at all, so what is too far away is as far as can be said.
+    ms.map_or(0, |it| i32::try_from(it / 1000).unwrap_or(i32::MAX))
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! What containers, networks and volumes of the user's a plugin may make.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr, path::Path};
 
 use super::{
-    super::{Approved, Image, Policy, processes::check_words},
+    super::{Approved, Image, Policy, images::tagged, processes::check_words},
     Kind, check_labels, check_word, walls,
 };
 use crate::{
     capability::{
-        engine::{File, FileContent, Mount, Networking, Resources, Spec},
+        engine::{FileContent, Mount, Networking, Resources, Spec},
         networks, volumes,
     },
     config::{EngineGrant, EnginePower},
@@ -21,6 +21,13 @@ const LARGEST_FILES: usize = 8 << 20;
 const MOST: usize = 1000;
 /// Drivers of networks that stay within the engine.
 const NETWORK_DRIVERS: [&str; 2] = ["bridge", "overlay"];
+/// Options that change nothing but the network itself. Others put it on a bridge or an address of the machine.
+const NETWORK_OPTIONS: [&str; 4] = [
+    "com.docker.network.driver.mtu",
+    "com.docker.network.bridge.enable_icc",
+    "com.docker.network.bridge.enable_ip_masquerade",
+    "com.docker.network.container_iface_prefix",
+];
 const MIB: u64 = 1 << 20;
 
 /// A container that is about to be made.
@@ -57,7 +64,7 @@ impl Policy {
         for words in [&spec.entrypoint, &spec.command].into_iter().flatten() {
             check_words("argument", words)?;
         }
-        self.check_files(grant, &spec.files)?;
+        self.check_files(grant, &spec)?;
         self.check_mounts(grant, &spec.mounts)?;
         self.check_networking(grant, &spec, companions)?;
         self.check_breaches(grant, &walls::breaches(&spec, sockets))?;
@@ -65,6 +72,8 @@ impl Policy {
         let ports = std::mem::take(&mut spec.ports).into_iter();
         spec.ports = ports.map(|port| self.publish(grant, port)).collect::<Result<_>>()?;
         self.bound(grant, &mut spec.resources)?;
+        // With a tag: without one an engine might take it for the beginning of an id.
+        spec.image = tagged(&spec.image);
         Ok(self.approved(NewTheirs { spec, image }))
     }
 
@@ -77,6 +86,14 @@ impl Policy {
         self.check_name(grant, Kind::Network, &spec.name, &labels)?;
         let outside = spec.driver.as_deref().is_some_and(|it| !NETWORK_DRIVERS.contains(&it));
         if outside && !grant.powers.contains(&EnginePower::HostNetwork) {
+            return Err(self.lacks("powers", EnginePower::HostNetwork.name()));
+        }
+        let powerful = grant.powers.contains(&EnginePower::HostNetwork);
+        let foreign =
+            spec.options.iter().any(|(name, _)| !NETWORK_OPTIONS.contains(&name.as_str()));
+        let public =
+            spec.pools.iter().filter_map(|it| it.subnet.as_deref()).any(|it| !is_inner(it));
+        if (foreign || public) && !powerful {
             return Err(self.lacks("powers", EnginePower::HostNetwork.name()));
         }
         Ok(self.approved(NewNetwork(spec)))
@@ -97,11 +114,12 @@ impl Policy {
         Ok(self.approved(NewVolume(spec)))
     }
 
-    fn check_files(&self, grant: &EngineGrant, files: &[File]) -> Result<()> {
-        check_amount("files", files.len())?;
+    fn check_files(&self, grant: &EngineGrant, spec: &Spec) -> Result<()> {
+        check_amount("files", spec.files.len())?;
         let mut size = 0;
-        for file in files {
+        for file in &spec.files {
             check_target(&file.path)?;
+            check_seen(&file.path, spec)?;
             match &file.content {
                 FileContent::Bytes(bytes) => size += bytes.len(),
                 FileContent::Secret(name) => self.check_secret("engine", &grant.secrets, name)?,
@@ -181,8 +199,12 @@ impl Policy {
             let most = u64::from(mib) * MIB;
             let wanted = asked.memory_bytes.filter(|it| *it > 0).unwrap_or(most);
             let swap = asked.memory_swap_bytes.unwrap_or(0);
-            if wanted > most || swap < 0 || swap.unsigned_abs() > 2 * most {
+            if wanted > most {
                 return Err(less("memory_mib", mib.to_string(), format!("{wanted} bytes")));
+            }
+            if swap < 0 || swap.unsigned_abs() > 2 * most {
+                let asked = format!("half of `memory_swap`, which is {swap} bytes");
+                return Err(less("memory_mib", mib.to_string(), asked));
             }
             asked.memory_bytes = Some(wanted);
         }
@@ -210,18 +232,55 @@ impl Policy {
     }
 }
 
+/// Whether a range of addresses belongs to nobody else: else the machine would not reach its owner any more.
+fn is_inner(subnet: &str) -> bool {
+    let (address, length) = subnet.split_once('/').unwrap_or((subnet, "0"));
+    let length: u8 = length.parse().unwrap_or(0);
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => {
+            let [first, second, ..] = address.octets();
+            match first {
+                10 => length >= 8,
+                172 => (16..32).contains(&second) && length >= 12,
+                192 => second == 168 && length >= 16,
+                _ => false,
+            }
+        }
+        Ok(IpAddr::V6(address)) => address.is_unique_local() && length >= 7,
+        Err(_) => false,
+    }
+}
+
 fn check_target(path: &str) -> Result<()> {
-    let plain = path.starts_with('/')
-        && path.len() > 1
-        && !path.contains('\0')
-        && !path.split('/').any(|part| part == "..");
-    if plain {
+    let parts = path.strip_prefix('/').map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let plain = |rest: &str| !rest.split('/').any(|part| matches!(part, "" | "." | ".."));
+    if parts.is_some_and(plain) && !path.contains('\0') {
         return Ok(());
     }
     let path = path.escape_debug();
     Err(invalid(format!(
-        "`{path}` is no place in a container: it is absolute, below `/` and without `..`"
+        "`{path}` is no place in a container: it is absolute, below `/`, and without `.`, `..` and empty steps"
     )))
+}
+
+/// A file is put there before the container starts, when memory is not mounted yet.
+fn check_seen(file: &str, spec: &Spec) -> Result<()> {
+    let hides = |mount: &&Mount| match mount {
+        Mount::Tmpfs(tmpfs) => Path::new(file).starts_with(&tmpfs.target),
+        _ => false,
+    };
+    if let Some(Mount::Tmpfs(tmpfs)) = spec.mounts.iter().find(hides) {
+        return Err(invalid(format!(
+            "`{file}` would be hidden by the tmpfs at `{}`: put the file elsewhere",
+            tmpfs.target
+        )));
+    }
+    if spec.read_only && Path::new(file).parent() == Some(Path::new("/")) {
+        return Err(invalid(format!(
+            "`{file}` cannot be put into a root that is read-only: put it into a folder"
+        )));
+    }
+    Ok(())
 }
 
 fn check_amount(what: &str, count: usize) -> Result<()> {

@@ -237,7 +237,7 @@ fn check_word(kind: Kind, name: &str) -> Result<()> {
     )))
 }
 
-/// What is said to an engine by name or id.
+/// Labels that people may put on what is theirs.
 pub(super) fn check_labels(labels: &[(String, String)]) -> Result<()> {
     for (name, value) in labels {
         if name.is_empty() || name.contains('\0') || value.contains('\0') {

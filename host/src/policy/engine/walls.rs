@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 
 use super::super::Policy;
 use crate::{
-    capability::engine::{Mount, Spec},
+    capability::engine::{Logging, Mount, Spec},
     config::{BindGrant, EngineGrant, EnginePower},
     error::{Result, denied},
 };
@@ -28,6 +28,19 @@ const USUAL_CAPABILITIES: [&str; 14] = [
 ];
 /// Where output may be kept without a word to others.
 const LOG_DRIVERS: [&str; 5] = ["json-file", "local", "none", "journald", "k8s-file"];
+/// Options of these that say how much is kept, and with which words. A path may be another.
+const LOG_OPTIONS: [&str; 10] = [
+    "max-size",
+    "max-file",
+    "max-buffer-size",
+    "compress",
+    "mode",
+    "tag",
+    "labels",
+    "labels-regex",
+    "env",
+    "env-regex",
+];
 /// Propagations in which what is mounted inside stays inside.
 const INWARD: [&str; 4] = ["private", "rprivate", "slave", "rslave"];
 
@@ -43,6 +56,22 @@ pub enum Breach {
 }
 
 impl Breach {
+    /// None where the engine gives it by itself.
+    pub fn of_capability(capability: &str) -> Option<Self> {
+        (!is_usual(capability)).then_some(Self::Power(EnginePower::Capabilities))
+    }
+
+    /// None where it makes walls higher.
+    pub fn of_security(option: &str) -> Option<Self> {
+        (!is_hardening(option)).then_some(Self::Power(EnginePower::Unconfined))
+    }
+
+    /// None where what is mounted inside stays inside.
+    pub fn of_propagation(propagation: &str) -> Option<Self> {
+        let inward = propagation.is_empty() || INWARD.contains(&propagation);
+        (!inward).then_some(Self::Power(EnginePower::Privileged))
+    }
+
     /// A socket needs a power, and no folder besides where it is named itself.
     pub fn of_bind(source: &str, read_only: bool, sockets: &[String]) -> Vec<Self> {
         let path = Path::new(source);
@@ -107,32 +136,31 @@ pub(super) fn breaches(spec: &Spec, sockets: &[String]) -> Vec<Breach> {
         }
     };
     needs(EnginePower::Privileged, spec.privileged);
-    needs(EnginePower::Capabilities, spec.cap_add.iter().any(|it| !is_usual(it)));
     needs(EnginePower::Devices, !spec.devices.is_empty());
-    needs(EnginePower::Unconfined, spec.security.iter().any(|it| !is_hardening(it)));
     needs(EnginePower::Unconfined, spec.sysctls.iter().any(|(name, _)| !name.starts_with("net.")));
     needs(EnginePower::Unconfined, spec.resources.oom_score_adj.is_some_and(|it| it < 0));
     needs(
         EnginePower::HostNetwork,
         matches!(spec.networking, crate::capability::engine::Networking::Host),
     );
-    needs(
-        EnginePower::HostNetwork,
-        spec.logging.as_ref().is_some_and(|it| !LOG_DRIVERS.contains(&it.driver.as_str())),
-    );
+    needs(EnginePower::HostNetwork, spec.logging.as_ref().is_some_and(leads_out));
     needs(
         EnginePower::HostProcesses,
         [&spec.pid, &spec.ipc].into_iter().any(|it| is_host(it.as_deref())),
     );
+    found.extend(spec.cap_add.iter().filter_map(|it| Breach::of_capability(it)));
+    found.extend(spec.security.iter().filter_map(|it| Breach::of_security(it)));
     for mount in &spec.mounts {
         let Mount::Bind(bind) = mount else { continue };
-        let outward = bind.propagation.as_deref().is_some_and(|it| !INWARD.contains(&it));
-        if outward {
-            found.push(Breach::Power(EnginePower::Privileged));
-        }
+        found.extend(bind.propagation.as_deref().and_then(Breach::of_propagation));
         found.extend(Breach::of_bind(&bind.source, bind.read_only, sockets));
     }
     found
+}
+
+fn leads_out(logging: &Logging) -> bool {
+    !LOG_DRIVERS.contains(&logging.driver.as_str())
+        || logging.options.iter().any(|(name, _)| !LOG_OPTIONS.contains(&name.as_str()))
 }
 
 fn is_usual(capability: &str) -> bool {

@@ -99,7 +99,8 @@ pub(crate) struct Order {
 impl Tool for DeployCompose {
     const NAME: &'static str = "deploy-compose";
     const TITLE: Option<&'static str> = Some("Deploy a Compose stack");
-    const HINTS: Hints = Hints::DESTRUCTIVE.union(Hints::IDEMPOTENT).union(Hints::JOB);
+    const HINTS: Hints =
+        Hints::DESTRUCTIVE.union(Hints::IDEMPOTENT).union(Hints::OPEN_WORLD).union(Hints::JOB);
     type Output = Deployed;
 
     fn run(self, call: &Call) -> Result<Deployed> {
@@ -118,7 +119,7 @@ impl Tool for DeployCompose {
             consent::ask(call, &question)?;
         }
         let title = format!("deploy {}", order.project);
-        let lane = format!("compose {}", order.project);
+        let lane = lane(&order.project);
         let spec = Spec::new(title, &Work { order })?.lane(lane);
         Err(Stop::Job(submit(&spec)?))
     }
@@ -200,6 +201,11 @@ impl Order {
         let stage = Stage::look(plan, &images, self.wish())?;
         Ok(Deployed::beforehand(&stage, images.missing))
     }
+}
+
+/// One thing at a time is done to a project.
+pub(crate) fn lane(project: &str) -> String {
+    format!("compose {project}")
 }
 
 /// What is wrong with a file, in the code that programs know.

@@ -9,6 +9,9 @@ use super::interpolate::Interpolation;
 /// The variables of a file. None: the name stands alone, and its value comes from elsewhere.
 pub(crate) type Variables = BTreeMap<String, Option<String>>;
 
+/// More is a mistake, or a file that multiplies itself.
+const LARGEST: usize = 4 << 20;
+
 /// Reads a file's text. Its values may name variables of `lookup`, and those that stand above them.
 pub(crate) fn parse(
     text: &str,
@@ -17,7 +20,7 @@ pub(crate) fn parse(
 ) -> Result<Variables, Error> {
     let mut variables = Variables::new();
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut line = 1;
+    let (mut line, mut size) = (1, 0);
     while !rest.is_empty() {
         let before = rest;
         if let Some((key, value, after)) = entry(rest).map_err(|why| wrong(name, line, why))? {
@@ -31,6 +34,10 @@ pub(crate) fn parse(
                     Some(Interpolation::new(&known).text(&text, &format!("{name}: {key}"))?)
                 }
             };
+            size += value.as_ref().map_or(0, String::len);
+            if size > LARGEST {
+                return Err(wrong(name, line, "the values together are more than 4 MiB"));
+            }
             variables.insert(key, value);
             rest = after;
         } else {

@@ -3,15 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use windlass_sdk::{
-    Call, Error, Hints, Result, Told, Tool,
+    Call, Error, Hints, Job, Result, Run, Stop, Tool,
     engine::{self, Act},
+    jobs::{Spec, submit},
     networks,
     types::Code,
     volumes,
 };
 
 use super::{
-    deploy::invalid,
+    deploy::{invalid, lane},
     found::{self, Found, PROJECT, in_levels},
     load::check_project,
     missing::missing,
@@ -36,8 +37,19 @@ pub(crate) struct ComposeDown {
     timeout_s: Option<u32>,
 }
 
+/// The same as a job: in the same line as deployments of the project, so that none begins in its middle.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Down {
+    project: String,
+    remove_volumes: bool,
+    remove_orphans: bool,
+    timeout_s: Option<u32>,
+}
+
 #[derive(Default, Serialize, JsonSchema)]
 pub(crate) struct Removed {
+    /// The same for people.
+    message: String,
     project_name: String,
     containers: Vec<String>,
     networks: Vec<String>,
@@ -47,35 +59,55 @@ pub(crate) struct Removed {
 impl Tool for ComposeDown {
     const NAME: &'static str = "compose-down";
     const TITLE: Option<&'static str> = Some("Remove a Compose stack");
-    const HINTS: Hints = Hints::DESTRUCTIVE.union(Hints::IDEMPOTENT);
-    type Output = Told<Removed>;
+    const HINTS: Hints = Hints::DESTRUCTIVE.union(Hints::IDEMPOTENT).union(Hints::JOB);
+    type Output = Removed;
 
-    fn run(self, call: &Call) -> Result<Told<Removed>> {
+    fn run(self, call: &Call) -> Result<Removed> {
         let project = &self.project_name;
         check_project(project).map_err(invalid)?;
         let record = Record::read(project)?;
         record.check_idle(project)?;
-        let mut found = found::of_project(project).map_err(|error| About::Container.of(error))?;
-        if !self.remove_orphans
-            && let Some(stack) = &record.stack
-        {
-            found.retain(|it| stack.services.contains(&it.service));
-        }
+        let found = meant(project, &record, self.remove_orphans)?;
         let is_known = record != Record::default() || !found.is_empty();
         if !is_known && networks_of(project)?.is_empty() && volumes_of(project)?.is_empty() {
             return Err(missing(project)?.into());
         }
         consent::ask(call, &self.question(&found))?;
-        let removed = self.remove(&found)?;
-        Record::forget(project)?;
-        let text = format!(
-            "Compose project '{project}' removed successfully: {} containers, {} networks, {} volumes",
-            removed.containers.len(),
-            removed.networks.len(),
-            removed.volumes.len(),
-        );
-        Ok(Told { text, rows: removed })
+        let Self { project_name: project, remove_volumes, remove_orphans, timeout_s } = self;
+        let (title, lane) = (format!("remove {project}"), lane(&project));
+        let down = Down { project, remove_volumes, remove_orphans, timeout_s };
+        Err(Stop::Job(submit(&Spec::new(title, &down)?.lane(lane))?))
     }
+}
+
+impl Job for Down {
+    const KIND: &'static str = "down";
+    type Output = Removed;
+
+    fn run(self, _: &Run) -> Result<Removed> {
+        let project = self.project;
+        let found = meant(&project, &Record::read(&project)?, self.remove_orphans)?;
+        let containers = remove_containers(&found, self.timeout_s, self.remove_volumes)?;
+        let networks = remove_networks(&project)?;
+        let volumes = if self.remove_volumes { remove_volumes(&project)? } else { Vec::new() };
+        Record::forget(&project)?;
+        let message = format!(
+            "Compose project '{project}' removed successfully: {} containers, {} networks, {} volumes",
+            containers.len(),
+            networks.len(),
+            volumes.len(),
+        );
+        Ok(Removed { message, project_name: project, containers, networks, volumes })
+    }
+}
+
+/// The containers that go.
+fn meant(project: &str, record: &Record, orphans: bool) -> Result<Vec<Found>, Error> {
+    let mut found = found::of_project(project).map_err(|error| About::Container.of(error))?;
+    if !orphans && let Some(stack) = &record.stack {
+        found.retain(|it| stack.services.contains(&it.service));
+    }
+    Ok(found)
 }
 
 impl ComposeDown {
@@ -87,14 +119,6 @@ impl ComposeDown {
             self.project_name,
             names.join(", ")
         )
-    }
-
-    fn remove(&self, found: &[Found]) -> Result<Removed, Error> {
-        let project = self.project_name.clone();
-        let containers = remove_containers(found, self.timeout_s, self.remove_volumes)?;
-        let networks = remove_networks(&project)?;
-        let volumes = if self.remove_volumes { remove_volumes(&project)? } else { Vec::new() };
-        Ok(Removed { project_name: project, containers, networks, volumes })
     }
 }
 

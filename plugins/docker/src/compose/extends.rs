@@ -1,6 +1,6 @@
 //! Services that extend others: what they take over, and what they say themselves.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::{Map, Value};
 use windlass_sdk::Error;
@@ -46,7 +46,7 @@ fn extends_anything(services: Option<&Value>) -> bool {
 
 struct Sources<'a> {
     load: Load<'a>,
-    files: BTreeMap<String, Map<String, Value>>,
+    files: BTreeMap<String, Rc<Map<String, Value>>>,
 }
 
 /// Where a service is looked for.
@@ -100,7 +100,7 @@ impl Sources<'_> {
             }
             let loaded = (self.load)(&path)?;
             let services = loaded.get("services").and_then(Value::as_object).cloned();
-            self.files.insert(path.clone(), services.unwrap_or_default());
+            self.files.insert(path.clone(), Rc::new(services.unwrap_or_default()));
         }
         let services = self.files.get(&path).cloned().unwrap_or_default();
         let place = Place::of_file(&path);
@@ -203,19 +203,18 @@ const LISTS: &[&str] = &["dns", "dns_search", "env_file", "label_file", "tmpfs"]
 /// A list of names as the map that it stands for.
 fn alike(value: Value, key: &str) -> Value {
     let Value::Array(items) = &value else { return value };
+    let (is_names, is_pairs) = (NAMES.contains(&key), PAIRS.contains(&key));
+    if !is_names && !is_pairs {
+        return value;
+    }
     let mut map = Map::new();
     for item in items {
         let Value::String(text) = item else { return value };
-        if NAMES.contains(&key) {
-            map.insert(text.clone(), alone(key));
-        } else if PAIRS.contains(&key) {
-            match text.split_once('=') {
-                Some((name, value)) => map.insert(name.to_owned(), value.into()),
-                None => map.insert(text.clone(), Value::Null),
-            };
-        } else {
-            return value;
-        }
+        match text.split_once('=') {
+            Some((name, value)) if is_pairs => map.insert(name.to_owned(), value.into()),
+            _ if is_pairs => map.insert(text.clone(), Value::Null),
+            _ => map.insert(text.clone(), alone(key)),
+        };
     }
     Value::Object(map)
 }

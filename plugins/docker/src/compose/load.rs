@@ -329,3 +329,6 @@ fn used(services: &[Service]) -> BTreeSet<String> {
     }
     used
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use windlass_sdk::Error;
 use super::{plan::Port, read::Node};
 
 /// A range of more ports than this is a mistake.
-const MOST: u16 = 1_000;
+const MOST: u16 = 2_000;
 
 pub(crate) fn published(service: &Node<'_>) -> Result<Vec<Port>, Error> {
     let mut ports = Vec::new();
@@ -33,7 +33,11 @@ fn short(text: &str) -> Result<Vec<Port>, String> {
         None => (None, rest),
     };
     let address = address.filter(|it| !it.is_empty()).map(known_address).transpose()?;
-    let published = if published.is_empty() { None } else { Some(range(published)?) };
+    // 0 is a free one, as nothing is.
+    let published = match published {
+        "" | "0" => None,
+        text => Some(range(text)?),
+    };
     let port = |target: u16, published: Option<(u16, u16)>| Port {
         address: address.clone(),
         published,
@@ -56,8 +60,10 @@ fn short(text: &str) -> Result<Vec<Port>, String> {
 fn long(port: &Node<'_>) -> Result<Port, Error> {
     let target = port.need("target")?.number()?;
     let published = match port.get("published") {
-        Some(node) => Some(range(&node.text()?).map_err(|why| node.wrong(why))?),
-        None => None,
+        Some(node) if node.text()? != "0" => {
+            Some(range(&node.text()?).map_err(|why| node.wrong(why))?)
+        }
+        _ => None,
     };
     let address = match port.get("host_ip") {
         Some(node) => Some(known_address(&node.text()?).map_err(|why| node.wrong(why))?),
@@ -160,7 +166,7 @@ mod tests {
         check(json!("70000:80"), "`web.ports[0]`: `70000` is no port and no range of ports");
         check(json!("1-3:80-81"), "`web.ports[0]`: `1-3:80-81` has ranges of different lengths");
         check(json!("9-3:80"), "`web.ports[0]`: the range `9-3` ends before it begins");
-        check(json!("1-9000"), "`web.ports[0]`: the range `1-9000` has more than 1000 ports");
+        check(json!("1-9000"), "`web.ports[0]`: the range `1-9000` has more than 2000 ports");
         check(json!("80/icmp"), "`web.ports[0]`: `icmp` is no protocol: `tcp`, `udp` or `sctp`");
         check(json!("host:80:80"), "`web.ports[0]`: `host` is no address of a network");
         check(json!({"published": 1}), "`web.ports[0]`: `target` is missing");

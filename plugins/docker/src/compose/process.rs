@@ -9,6 +9,7 @@ use windlass_sdk::{
 };
 
 use super::{dotenv, load::Context, read::Node};
+use crate::words::parted;
 
 /// A command as words: a list, or a line as a shell would split it.
 pub(crate) fn words(service: &Node<'_>, key: &str) -> Result<Option<Vec<String>>, Error> {
@@ -16,7 +17,7 @@ pub(crate) fn words(service: &Node<'_>, key: &str) -> Result<Option<Vec<String>>
     if node.value.is_array() {
         return node.items()?.iter().map(Node::text).collect::<Result<_, _>>().map(Some);
     }
-    let words = shlex::split(&node.text()?);
+    let words = parted(&node.text()?);
     words
         .map(Some)
         .ok_or_else(|| node.wrong("a quote is not closed, or a backslash is its last sign"))
@@ -29,7 +30,7 @@ pub(crate) fn environment(
 ) -> Result<Vec<(String, Value)>, Error> {
     let mut all = BTreeMap::new();
     for item in service.one_or_more_at("env_file")? {
-        for (name, value) in env_file(&item, context)? {
+        for (name, value) in env_file(&item, context, &all)? {
             all.insert(name, value);
         }
     }
@@ -48,7 +49,12 @@ pub(crate) fn environment(
     Ok(known)
 }
 
-fn env_file(item: &Node<'_>, context: &Context<'_>) -> Result<dotenv::Variables, Error> {
+/// Values may name variables of the files `before` it.
+fn env_file(
+    item: &Node<'_>,
+    context: &Context<'_>,
+    before: &dotenv::Variables,
+) -> Result<dotenv::Variables, Error> {
     let (path, required) = if item.value.is_object() {
         let required = item.get("required").map_or(Ok(true), |it| it.flag())?;
         (item.need("path")?.text()?, required)
@@ -62,7 +68,8 @@ fn env_file(item: &Node<'_>, context: &Context<'_>) -> Result<dotenv::Variables,
         }
         return Ok(dotenv::Variables::new());
     };
-    dotenv::parse(&text, &path, context.lookup)
+    let lookup = |name: &str| (context.lookup)(name).or_else(|| before.get(name)?.clone());
+    dotenv::parse(&text, &path, &lookup)
 }
 
 pub(crate) fn labels(
@@ -71,7 +78,7 @@ pub(crate) fn labels(
 ) -> Result<Vec<(String, String)>, Error> {
     let mut all = BTreeMap::new();
     for item in service.one_or_more_at("label_file")? {
-        for (name, value) in env_file(&item, context)? {
+        for (name, value) in env_file(&item, context, &dotenv::Variables::new())? {
             all.insert(name, value.unwrap_or_default());
         }
     }

@@ -76,8 +76,9 @@ impl Record {
                 underway.job
             ))),
             Ok(_) => Ok(()),
-            // It is somebody else's, or nobody knows it any more.
-            Err(error) if error.code == Code::NotFound => Ok(()),
+            Err(error) if error.code == Code::NotFound => Err(conflict(format!(
+                "a deployment of the project `{project}` by somebody else is under way or broke off: the next `deploy-compose` settles it"
+            ))),
             Err(error) => Err(error),
         }
     }

@@ -106,7 +106,7 @@ impl Deployed {
         line("Unchanged", &self.unchanged);
         line("Removed", &self.removed);
         line("Ignored keys", &plan.ignored);
-        line("Warnings", &plan.warnings);
+        line("Warnings", &self.warnings);
         lines.join("\n")
     }
 }

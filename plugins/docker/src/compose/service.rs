@@ -165,12 +165,14 @@ pub(crate) fn needs(node: &Node<'_>) -> Result<BTreeMap<String, Need>, Error> {
     };
     let mut needs = BTreeMap::new();
     for item in node.items_at("links")? {
-        let service = item.text()?;
-        if service.contains(':') {
+        let text = item.text()?;
+        let (service, alias) = text.split_once(':').unwrap_or((&text, &text));
+        if alias != service {
             return Err(
                 item.wrong("give the other name as an alias below `networks` of that service")
             );
         }
+        let service = service.to_owned();
         needs.insert(service.clone(), started(service));
     }
     let Some(depends) = node.get("depends_on") else { return Ok(needs) };

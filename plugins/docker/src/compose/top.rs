@@ -1,5 +1,7 @@
 //! The networks and volumes of a file.
 
+use std::fmt::Debug;
+
 use sha2::{Digest as _, Sha256};
 use windlass_sdk::{Error, networks, volumes};
 
@@ -55,7 +57,9 @@ fn network(key: &str, node: &Node<'_>, context: &Context<'_>) -> Result<Network,
         options: node.pairs_at("driver_opts")?,
         pools: pools.into_iter().map(pool).collect::<Result<_, Error>>()?,
     };
-    let known_by = digest(&format!("{spec:?}"));
+    let networks::Spec { name, driver, internal, attachable, ipv6, options, pools, .. } = &spec;
+    let pools: Vec<_> = pools.iter().map(|it| (&it.subnet, &it.gateway, &it.ip_range)).collect();
+    let known_by = known_by(&(name, driver, internal, attachable, ipv6, options, pools));
     spec.labels = labels(node, key, "network", context.project, known_by)?;
     Ok(Network { key: key.to_owned(), external, spec })
 }
@@ -69,7 +73,7 @@ pub(crate) fn volumes(file: &Node<'_>, context: &Context<'_>) -> Result<Vec<Volu
             options: node.pairs_at("driver_opts")?,
             labels: Vec::new(),
         };
-        let known_by = digest(&format!("{spec:?}"));
+        let known_by = known_by(&(&spec.name, &spec.driver, &spec.options));
         spec.labels = labels(&node, key, "volume", context.project, known_by)?;
         Ok(Volume { external, spec })
     };
@@ -114,6 +118,12 @@ pub(crate) fn is_other(there: &[(String, String)], wanted: &[(String, String)]) 
     // Others write a hash that only they can compare.
     let is_ours = value(there, VERSION_LABEL).is_some_and(|it| it.starts_with(OURS));
     is_ours && value(there, HASH) != value(wanted, HASH)
+}
+
+/// What a network or a volume is known by again. Another one would have to be made anew, and a volume's data would be lost: what
+/// this is made of may only grow by what is left out where it is not set.
+fn known_by(settings: &impl Debug) -> String {
+    digest(&format!("1 {settings:?}"))
 }
 
 /// A text that nothing else has, for comparing.

@@ -7,11 +7,10 @@ use windlass_sdk::{
     engine::{self, Act, Filter, Removal, Summary},
     networks,
     types::Code,
-    volumes,
 };
 
 use super::{
-    found::PROJECT,
+    found::{self, Found, PROJECT},
     record::{Before, Record, Underway},
 };
 
@@ -58,20 +57,41 @@ fn take_back(project: &str, underway: &Underway) -> Result<(), Error> {
             first = first.and(engine::act(&it.id, &Act::Rename(it.name.clone())));
         }
     }
-    let is_there = |it: &&Before| there.iter().any(|found| found.id == it.id);
-    let ran = underway.before.iter().filter(|it| it.ran).filter(is_there);
-    let ran: Vec<_> = ran.map(|it| it.id.clone()).collect();
-    if !ran.is_empty() {
-        let started: Result<(), Error> = engine::each(&ran, &Act::Start)?.into_iter().collect();
-        first = first.and(started);
-    }
+    first = first.and(start_again(project, &underway.before));
     for name in &underway.networks {
         first = first.and(unless_gone(networks::remove(name)));
     }
-    for name in &underway.volumes {
-        first = first.and(unless_gone(volumes::remove(name, true)));
+    // Volumes stay, also those that are new: by now somebody may have written into them.
+    first
+}
+
+/// Starts what ran, those first that others need. Who has its network from another one that was stopped begins anew with it.
+fn start_again(project: &str, before: &[Before]) -> Result<(), Error> {
+    let ran = |it: &Found| before.iter().any(|before| before.ran && before.id == it.id);
+    let there: Vec<_> = found::of_project(project)?.into_iter().filter(ran).collect();
+    let stopped: BTreeSet<_> =
+        there.iter().filter(|it| !it.runs()).map(|it| it.id.clone()).collect();
+    let mut first = Ok(());
+    for level in found::in_levels(&there) {
+        for (runs, act) in [(false, Act::Start), (true, Act::Restart(None))] {
+            let lost = |it: &&&Found| !runs || lender(it).is_some_and(|it| stopped.contains(&it));
+            let meant = level.iter().filter(|it| it.runs() == runs).filter(lost);
+            let ids: Vec<_> = meant.map(|it| it.id.clone()).collect();
+            if !ids.is_empty() {
+                let done: Result<(), Error> = engine::each(&ids, &act)?.into_iter().collect();
+                first = first.and(done);
+            }
+        }
     }
     first
+}
+
+/// The container whose network another one is in.
+fn lender(found: &Found) -> Option<String> {
+    let details = engine::inspect(&found.id).ok()?;
+    let told: serde_json::Value = serde_json::from_str(&details.json).ok()?;
+    let mode = told.get("HostConfig")?.get("NetworkMode")?.as_str()?;
+    mode.strip_prefix("container:").map(str::to_owned)
 }
 
 fn unless_gone(done: Result<(), Error>) -> Result<(), Error> {

@@ -16,8 +16,8 @@ use crate::{error::coded, logs::whole};
 
 /// Between two looks.
 const PAUSE_MS: u32 = 100;
-/// A container whose health nobody asks for is taken to run when it was seen running so often.
-const STEADY_LOOKS: u32 = 3;
+/// A container whose health nobody asks for is taken to run when it did so for so long.
+const STEADY_MS: u64 = 300;
 /// As much of its output as an error repeats.
 const LAST_LINES: u32 = 20;
 const LAST_BYTES: u32 = 4 << 10;
@@ -30,6 +30,14 @@ enum Verdict {
     Failed(String),
 }
 
+/// What is waited for.
+pub(crate) struct Goal {
+    pub(crate) service: String,
+    pub(crate) condition: Condition,
+    /// Whether it is a failure where it does not come to that.
+    pub(crate) is_needed: bool,
+}
+
 /// Looks at the containers of a project until a time.
 pub(crate) struct Watch<'a> {
     pub(crate) plan: &'a Plan,
@@ -40,32 +48,42 @@ impl Watch<'_> {
     /// Waits until the containers of some services are as each of their conditions has it. Those of `fresh` were just started.
     pub(crate) fn wait(
         &self,
-        goals: &[(String, Condition)],
+        goals: &[Goal],
         fresh: &BTreeSet<String>,
         mut tell: impl FnMut(usize, usize, &str),
     ) -> Result<(), Error> {
-        let mut looks = 0;
+        let mut ready_since = None;
         while !goals.is_empty() {
             let found = found::of_project(&self.plan.project)?;
             let mut waiting = Vec::new();
             let mut is_steady = true;
-            for (service, condition) in goals {
-                for it in found.iter().filter(|it| it.service == *service && self.is_current(it)) {
+            for Goal { service, condition, is_needed } in goals {
+                let is_own = |it: &&Found| it.service == *service && self.is_current(it);
+                if found.iter().filter(is_own).count() < self.replicas(service) {
+                    waiting.push(format!("a container of `{service}` is not there"));
+                }
+                for it in found.iter().filter(is_own) {
                     match verdict(it, *condition, self.restart(service)) {
                         Verdict::Ready => {
                             let unasked = it.summary.wellness.is_none() && it.runs();
                             is_steady &= !(unasked && fresh.contains(&it.name));
                         }
                         Verdict::NotYet(why) => waiting.push(format!("`{}` {why}", it.name)),
+                        // Nobody needs it so much that all would have to wait for it.
+                        Verdict::Failed(_) if !is_needed => {}
                         Verdict::Failed(why) => return Err(failed(it, &why)),
                     }
                 }
             }
-            looks = if waiting.is_empty() { looks + 1 } else { 0 };
-            if waiting.is_empty() && (is_steady || looks >= STEADY_LOOKS) {
-                return Ok(());
+            let now = clock::now();
+            ready_since = ready_since.filter(|_| waiting.is_empty());
+            if waiting.is_empty() {
+                let since = *ready_since.get_or_insert(now);
+                if is_steady || now.saturating_sub(since) >= STEADY_MS {
+                    return Ok(());
+                }
             }
-            if clock::now() >= self.until {
+            if now >= self.until {
                 return Err(late(&waiting));
             }
             tell(
@@ -82,6 +100,10 @@ impl Watch<'_> {
     fn is_current(&self, found: &Found) -> bool {
         let service = self.plan.service(&found.service);
         service.is_some_and(|it| it.container(&self.plan.project, found.number) == found.name)
+    }
+
+    fn replicas(&self, service: &str) -> usize {
+        self.plan.service(service).map_or(0, |it| it.replicas as usize)
     }
 
     fn restart(&self, service: &str) -> Restart {

@@ -5,12 +5,12 @@
 mod steps;
 
 use serde::{Deserialize, Serialize};
-use windlass_sdk::{Error, Job, Result, Run, clock, progress};
+use windlass_sdk::{Error, Job, Result, Run, clock, jobs, progress};
 
 use super::{
     deploy::Order,
     down,
-    load::Source,
+    heirlooms::Heirlooms,
     made::Stamp,
     plan::Plan,
     record::{Before, Record, Stack, Underway},
@@ -21,6 +21,9 @@ use super::{
     watch::Watch,
 };
 use steps::Steps;
+
+/// What a run notes once it has removed the stack that was there with its volumes.
+const REMOVED: &str = "removed";
 
 /// A deployment.
 #[derive(Deserialize, Serialize)]
@@ -40,13 +43,19 @@ impl Job for Work {
         let mut images = Images::look(&plan)?;
         let missing = images.missing.clone();
         images.fetch(&plan, self.order.pull())?;
-        if self.order.remove_volumes {
+        let mut stage = Stage::look(&plan, &images, self.order.wish())?;
+        if self.order.remove_volumes && run.note.as_deref() != Some(REMOVED) {
             progress::report(0.0, None, "the stack and its volumes are removed");
             down::remove_all(project)?;
+            // What a run that takes this one's place finds is the stack as it is made anew: its data stays.
+            jobs::note(REMOVED)?;
+            stage = Stage::look(&plan, &images, self.order.wish())?;
         }
-        let stage = Stage::look(&plan, &images, self.order.wish())?;
-        let told = Deployed::of(&stage, missing);
-        self.converge(&source, &stage, &mut record, &run.id)?;
+        let heirlooms = Heirlooms::look(&stage)?;
+        let mut told = Deployed::of(&stage, missing);
+        told.warnings.extend(heirlooms.warnings.iter().cloned());
+        let stamp = Stamp { project, source: &source };
+        self.converge(stamp, &heirlooms, &stage, &mut record, &run.id)?;
         Ok(told.done(&plan))
     }
 
@@ -61,7 +70,8 @@ impl Job for Work {
 impl Work {
     fn converge(
         &self,
-        source: &Source,
+        stamp: Stamp<'_>,
+        heirlooms: &Heirlooms,
         stage: &Stage<'_>,
         record: &mut Record,
         job: &str,
@@ -71,7 +81,7 @@ impl Work {
         if !stage.is_nothing() {
             record.underway = Some(underway(stage, job));
             record.write(project)?;
-            if let Err(error) = self.act(source, stage) {
+            if let Err(error) = self.act(stamp, heirlooms, stage) {
                 return Err(taken_back(error, project, record));
             }
             if let Some(underway) = &mut record.underway {
@@ -88,11 +98,10 @@ impl Work {
         }
     }
 
-    fn act(&self, source: &Source, stage: &Stage<'_>) -> Result<(), Error> {
+    fn act(&self, stamp: Stamp<'_>, heirlooms: &Heirlooms, stage: &Stage<'_>) -> Result<(), Error> {
         let until = clock::now().saturating_add(u64::from(self.order.timeout_s) * 1000);
-        let stamp = Stamp { project: &self.order.project, source };
         let watch = Watch { plan: stage.plan, until };
-        let mut steps = Steps::new(stage, stamp, watch);
+        let mut steps = Steps::new(stage, stamp, heirlooms, watch);
         steps.prepare()?;
         steps.create()?;
         steps.start()?;

@@ -68,6 +68,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(Value::Null)
     }
 
+    /// A text without any value.
+    fn visit_none<E: serde::de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
         self.0.take(0)?;
         Ok(Value::Bool(value))

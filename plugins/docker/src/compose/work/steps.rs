@@ -13,11 +13,12 @@ use windlass_sdk::{
 use super::{
     super::{
         difference::Make,
+        heirlooms::Heirlooms,
         levels,
-        made::{Stamp, keep_volumes},
-        plan::{Condition, Service},
+        made::Stamp,
+        plan::{Condition, Need, Service},
         stage::Stage,
-        watch::Watch,
+        watch::{Goal, Watch},
     },
     aside,
 };
@@ -26,6 +27,7 @@ use crate::error::About;
 pub(super) struct Steps<'a> {
     stage: &'a Stage<'a>,
     stamp: Stamp<'a>,
+    heirlooms: &'a Heirlooms,
     watch: Watch<'a>,
     /// Names of containers that were started.
     started: BTreeSet<String>,
@@ -33,8 +35,13 @@ pub(super) struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn new(stage: &'a Stage<'a>, stamp: Stamp<'a>, watch: Watch<'a>) -> Self {
-        Self { stage, stamp, watch, started: BTreeSet::new(), done: 0.0 }
+    pub(super) fn new(
+        stage: &'a Stage<'a>,
+        stamp: Stamp<'a>,
+        heirlooms: &'a Heirlooms,
+        watch: Watch<'a>,
+    ) -> Self {
+        Self { stage, stamp, heirlooms, watch, started: BTreeSet::new(), done: 0.0 }
     }
 
     /// Networks and volumes; and what is to go makes room.
@@ -60,12 +67,8 @@ impl<'a> Steps<'a> {
 
     /// All containers that are to be made, before any that runs is stopped: what cannot be made costs nothing.
     pub(super) fn create(&mut self) -> Result<(), Error> {
-        let mut had = Vec::new();
         for make in &self.stage.changes.make {
             let Some(before) = &make.replaces else { continue };
-            let details =
-                engine::inspect(&before.id).map_err(|error| About::Container.of(error))?;
-            had.push((before.id.as_str(), details.volumes));
             let rename = Act::Rename(aside(&before.name, &before.id));
             engine::act(&before.id, &rename).map_err(|error| {
                 About::Container.during(&format!("renaming container '{}'", before.name), error)
@@ -73,16 +76,7 @@ impl<'a> Steps<'a> {
         }
         for level in levels::of(self.stage.plan)? {
             let makes: Vec<_> = self.makes(&level).collect();
-            let specs: Vec<_> = makes
-                .iter()
-                .filter_map(|make| {
-                    let mut spec = self.spec(make)?;
-                    let before = make.replaces.as_ref().map(|it| it.id.as_str());
-                    let kept = had.iter().find(|(id, _)| Some(*id) == before);
-                    keep_volumes(&mut spec, kept.map_or(&[], |(_, volumes)| volumes));
-                    Some(spec)
-                })
-                .collect();
+            let specs: Vec<_> = makes.iter().filter_map(|make| self.spec(make)).collect();
             self.make(&specs)?;
         }
         Ok(())
@@ -131,18 +125,32 @@ impl<'a> Steps<'a> {
 
     /// Waits until all are as they should be.
     pub(super) fn await_all(&mut self) -> Result<(), Error> {
-        let goals = self.stage.plan.services.iter().map(|it| (it.name.clone(), Condition::Started));
-        self.wait(goals.collect())
+        let services = &self.stage.plan.services;
+        let goal = |service: &Service| {
+            let needs = services.iter().flat_map(|it| &it.needs);
+            let completed = |it: &&Need| it.condition == Condition::Completed;
+            let mut needs = needs.filter(|it| it.service == service.name).filter(completed);
+            let first = needs.next();
+            let is_needed = first.is_none_or(|it| it.required || needs.any(|it| it.required));
+            let condition = first.map_or(Condition::Started, |it| it.condition);
+            Goal { service: service.name.clone(), condition, is_needed }
+        };
+        self.wait(services.iter().map(goal).collect())
     }
 
     fn await_needs(&mut self, level: &[&Service]) -> Result<(), Error> {
         let changed = level.iter().filter(|it| self.is_changed(it));
         let needs = changed.flat_map(|it| &it.needs);
         let waited = needs.filter(|need| need.condition != Condition::Started);
-        self.wait(waited.map(|need| (need.service.clone(), need.condition)).collect())
+        let goal = |need: &Need| Goal {
+            service: need.service.clone(),
+            condition: need.condition,
+            is_needed: need.required,
+        };
+        self.wait(waited.map(goal).collect())
     }
 
-    fn wait(&mut self, goals: Vec<(String, Condition)>) -> Result<(), Error> {
+    fn wait(&mut self, goals: Vec<Goal>) -> Result<(), Error> {
         let Self { watch, started, done, .. } = self;
         watch.wait(&goals, started, |ready, all, whom| {
             *done += 0.01;
@@ -201,7 +209,10 @@ impl<'a> Steps<'a> {
 
     fn spec(&self, make: &Make) -> Option<Spec> {
         let wanted = self.stage.wanted(&make.service)?;
-        Some(self.stamp.spec(wanted.service, make.number, &wanted.hash, &wanted.image_id))
+        let mut spec = self.stamp.spec(wanted.service, make.number, &wanted.hash, &wanted.image_id);
+        let before = make.replaces.as_ref().map(|it| it.id.as_str());
+        self.heirlooms.keep(before, &mut spec);
+        Some(spec)
     }
 
     fn name(&self, make: &Make) -> Option<String> {
