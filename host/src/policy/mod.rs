@@ -118,6 +118,11 @@ impl Policy {
         &self.plugin
     }
 
+    /// On whose behalf it is asked.
+    pub fn caller(&self) -> &str {
+        &self.caller
+    }
+
     pub fn grants(&self) -> &Grants {
         &self.grants
     }
