@@ -5,6 +5,7 @@
 pub mod command;
 pub mod server;
 pub mod access;
+pub mod audit;
 pub mod registry;
 pub mod plugin;
 pub mod capability;
