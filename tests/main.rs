@@ -15,6 +15,7 @@ mod config;
 mod consent;
 mod resources;
 mod tasks;
+mod access;
 mod http;
 mod web;
 mod loading;

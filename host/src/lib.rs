@@ -4,6 +4,8 @@
 
 pub mod command;
 pub mod server;
+pub mod access;
+pub mod audit;
 pub mod registry;
 pub mod plugin;
 pub mod capability;

@@ -4,10 +4,13 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::{GRANTS, TASKS, begin, submit, with_tasks, worker};
-use crate::support::{
-    MODERN, Setup, failure,
-    http::{Answer, HttpHost},
-    refusal, text_of,
+use crate::{
+    access,
+    support::{
+        MODERN, Setup, failure,
+        http::{Answer, HttpHost},
+        refusal, text_of,
+    },
 };
 
 /// A request of a client that knows of tasks, with the headers that belong to it.
@@ -51,7 +54,9 @@ fn a_job_of_another_caller_is_as_unknown_as_one_that_never_was() {
     let task = begin(&mut local, &json!([{"text": 5}]));
     let job = submit(&mut local, &json!([{"pass": "never"}]));
     super::task_with(&mut local, &task, "completed");
-    let host = local.restart().http();
+    let mut host = local.restart().http();
+    let somebody = access::key(&host.setup, "somebody", &["admin"]);
+    host.speak_as(&somebody);
     let unknown = told(&host, "j_00000000-0000-4000-8000-000000000000");
     assert_eq!(told(&host, &task), unknown);
     assert_eq!(told(&host, &job), unknown);

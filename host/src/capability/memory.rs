@@ -30,13 +30,19 @@ struct Text {
 
 impl Host for CallState {
     async fn recall(&mut self, key: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.memory.recall(&key))
+        Ok(self.memory.recall(&of_caller(self.policy.caller(), &key)))
     }
 
     async fn remember(&mut self, key: String, text: String, for_ms: u64) -> wasmtime::Result<()> {
+        let key = of_caller(self.policy.caller(), &key);
         self.memory.remember(key, text, Duration::from_millis(for_ms.min(LONGEST_MS)));
         Ok(())
     }
+}
+
+/// What is remembered for one caller is nothing to another one.
+fn of_caller(caller: &str, key: &str) -> String {
+    format!("{caller}\n{key}")
 }
 
 impl Memory {

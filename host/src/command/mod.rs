@@ -12,6 +12,7 @@ mod plugins;
 mod port;
 mod serve;
 mod state;
+mod token;
 mod tools;
 
 use std::{io, process::ExitCode};
@@ -72,6 +73,8 @@ enum Command {
     Port(port::Port),
     /// Prints what a plugin asks for, what it is granted, and what each refusal would need.
     Explain(explain::Explain),
+    /// Says who may call over HTTP: makes tokens, lists them, ends them.
+    Token(token::Token),
     /// Checks this machine and the configuration.
     Doctor(doctor::Doctor),
     /// Prints the entry that an MCP client needs to use this host.
@@ -104,6 +107,7 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
         Command::Plugins(plugins) => plugins.run(bundled).await,
         Command::Port(port) => port.run(bundled).await,
         Command::Explain(explain) => explain.run(bundled).await,
+        Command::Token(token) => token.run().await,
         Command::Doctor(doctor) => doctor.run(bundled).await,
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {

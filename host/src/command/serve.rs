@@ -17,6 +17,7 @@ use super::{
     output,
 };
 use crate::{
+    access::Access,
     bundled::Bundled,
     config::{Auth, Grants, HttpConfig},
     error::told,
@@ -100,6 +101,7 @@ impl Serve {
 
     async fn serve(&self, registry: Arc<Registry>) -> anyhow::Result<()> {
         let config = registry.config().http.clone();
+        let (database, shared) = (registry.database().clone(), registry.config().access.shared);
         let server = Server::new(registry, Arc::new(Seal::new()?));
         let inherited = inherited::transport(&inherited::variable)?;
         let listen = match (self.http, inherited) {
@@ -109,7 +111,11 @@ impl Serve {
             (None, _) => return server::serve_stdio(server).await,
         };
         let config = HttpConfig { listen, auth: self.auth.unwrap_or(config.auth), ..config };
-        let address = Address::bind(config, || self.opening.state.token()).await?;
+        let access = |auth| {
+            let own = (auth == Auth::Token).then(|| self.opening.state.token()).transpose()?;
+            Ok(Access::new(own, shared, database))
+        };
+        let address = Address::bind(config, access).await?;
         self.announce(&address)?;
         server::serve_http(server, address).await
     }

@@ -2,6 +2,7 @@
 //!
 //! Only data: [`crate::policy`] decides with it. Every table is closed: a key that nobody reads is an error.
 
+mod access;
 mod grants;
 mod jobs;
 mod containers;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 
 use crate::secrets::Reference;
 
+pub use access::{AccessConfig, Role, Rule};
 pub use containers::{
     ContainersConfig, ContainersGrant, Count, EgressGrant, Power, WorkspacesGrant,
 };
@@ -38,6 +40,7 @@ pub struct Config {
     pub limits: Limits,
     pub containers: ContainersConfig,
     pub jobs: JobsConfig,
+    pub access: AccessConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
 }
 

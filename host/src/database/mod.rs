@@ -2,6 +2,7 @@
 
 mod records;
 mod jobs;
+mod trail;
 
 use std::{
     fmt,
@@ -21,6 +22,7 @@ use crate::{
 
 pub use jobs::{JobQuery, JobRow};
 pub use records::Kind;
+pub use trail::{Link, Trail, TrailQuery, TrailReader, TrailRow};
 
 /// Each step takes the file from one version to the next.
 const MIGRATIONS: &[&str] =

@@ -1,6 +1,6 @@
 //! What the host itself remembers: containers, processes, workspaces. Read once at the start, written through after.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Database;
@@ -45,6 +45,19 @@ impl Database {
         .await
     }
 
+    /// One record, if it is there.
+    pub async fn record<T: DeserializeOwned>(&self, kind: Kind, id: &str) -> Result<Option<T>> {
+        let (Kind(kind), id) = (kind, id.to_owned());
+        let text: Option<String> = self
+            .run(move |connection| {
+                let sql = "SELECT record FROM records WHERE kind = ?1 AND id = ?2";
+                let mut statement = connection.prepare_cached(sql)?;
+                statement.query_row(params![kind, id], |row| row.get(0)).optional()
+            })
+            .await?;
+        text.map(|text| read(kind, &text)).transpose()
+    }
+
     /// All records of a kind, in order of their ids.
     pub async fn records<T: DeserializeOwned>(&self, kind: Kind) -> Result<Vec<T>> {
         let Kind(kind) = kind;
@@ -55,13 +68,13 @@ impl Database {
                 statement.query_map(params![kind], |row| row.get(0))?.collect()
             })
             .await?;
-        let read = |text: &String| {
-            serde_json::from_str(text).map_err(|error| {
-                unavailable(format!("a record of `{kind}` cannot be read: {error}"))
-            })
-        };
-        texts.iter().map(read).collect()
+        texts.iter().map(|text| read(kind, text)).collect()
     }
+}
+
+fn read<T: DeserializeOwned>(kind: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| unavailable(format!("a record of `{kind}` cannot be read: {error}")))
 }
 
 fn writing(

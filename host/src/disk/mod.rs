@@ -38,7 +38,7 @@ use crate::{
     database::Database,
     error::{Result, unavailable},
     policy::{
-        Approved, CopyFrom, InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths,
+        self, Approved, CopyFrom, InWorkspace, ListPaths, NewWorkspace, OpenWorkspace, PackPaths,
         ReadPart, Step, Unpack, WholeWorkspace, WorkspacePath,
     },
 };
@@ -89,7 +89,12 @@ impl Disk {
     pub async fn open(&self, workspace: &Approved<OpenWorkspace>) -> Result<Workspace> {
         let OpenWorkspace { id, shared } = workspace.request();
         let owner = self.0.owner(id).await?;
-        if !shared && *owner != *workspace.owner() {
+        let is_own = if *shared {
+            policy::caller_of(&owner) == policy::caller_of(workspace.owner())
+        } else {
+            *owner == *workspace.owner()
+        };
+        if !is_own {
             return Err(failure::no_workspace(id));
         }
         Ok(Workspace(id.clone()))

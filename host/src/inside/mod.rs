@@ -37,7 +37,7 @@ use tokio::{
 use crate::{
     database::{Database, Kind},
     error::{Result, told, unavailable},
-    policy::{Policy, Reach},
+    policy::{Policy, Reach, plugin_of},
     private,
     secrets::Secrets,
 };
@@ -219,7 +219,7 @@ impl Inside {
     /// A plugin's grants are others than before: its containers lead out by other ports.
     pub fn refresh(&self, owner: &str) {
         let rooms: Vec<_> = locked(&self.shared.rooms).values().cloned().collect();
-        for room in rooms.into_iter().filter(|room| room.owner == owner) {
+        for room in rooms.into_iter().filter(|room| plugin_of(&room.owner) == owner) {
             self.shared.listen(&room);
         }
     }

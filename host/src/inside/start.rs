@@ -126,7 +126,7 @@ impl Shared {
         }
         // One that cannot start is told here, and not after its turn has come.
         wanted.order(&origin, &secrets).map_err(|secret| {
-            let key = format!("`plugins.{owner}.secrets.{secret}`");
+            let key = format!("`plugins.{}.secrets.{secret}`", process.plugin());
             invalid(format!("there is no secret `{secret}`: {key} would set it"))
         })?;
         if carrier == Carrier::Supervisor && self.room(container).is_none() {

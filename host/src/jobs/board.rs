@@ -112,7 +112,7 @@ impl Board {
         if self.is_ending() {
             return Err(unavailable("the host is ending: nothing is started any more"));
         }
-        let (owner, asked) = (wanted.owner().to_owned(), wanted.request());
+        let (owner, asked) = (wanted.plugin().to_owned(), wanted.request());
         let (waiting, most) = (self.queue().waiting_of(&owner), self.config.waiting);
         if waiting >= most {
             return Err(limit(format!(

@@ -118,7 +118,7 @@ impl Record {
         let now = now();
         Self {
             id: format!("j_{}", Uuid::new_v4()),
-            owner: wanted.owner().to_owned(),
+            owner: wanted.plugin().to_owned(),
             caller: asked.caller.to_string(),
             kind: asked.kind.clone(),
             title: asked.title.clone(),

@@ -20,7 +20,7 @@ use crate::{
     docker::Made,
     error::{Failure, Result, conflict, limit, not_found, told, unavailable},
     plugin::Progress,
-    policy::{Approved, NewContainer, PROXY_PORT, Reach},
+    policy::{Approved, NewContainer, PROXY_PORT, Reach, plugin_of},
     secrets::Values,
     time::now,
 };
@@ -149,7 +149,7 @@ impl Rooms {
         if of_owner >= asked.most {
             return Err(limit(format!(
                 "there are {of_owner} containers already; remove one, or raise `plugins.{}.grants.containers.most`",
-                wanted.owner()
+                wanted.plugin()
             )));
         }
         for entry in entries.values() {
@@ -249,7 +249,11 @@ impl Rooms {
 
     /// What a plugin's operator has for it. No capability hands values on.
     pub(super) fn secrets(&self, owner: &str) -> Arc<Values> {
-        self.owners.load().get(owner).map(|owner| owner.secrets.look()).unwrap_or_default()
+        self.owners
+            .load()
+            .get(plugin_of(owner))
+            .map(|owner| owner.secrets.look())
+            .unwrap_or_default()
     }
 
     /// The environment of a container. Only here values of secrets are put in place.
@@ -258,7 +262,7 @@ impl Rooms {
         let asked = wanted.request();
         let mut env = vec!["HOME=/tmp".to_owned()];
         let owners = self.owners.load();
-        let policy = owners.get(wanted.owner()).map(|owner| owner.policy.within(reach.clone()));
+        let policy = owners.get(wanted.plugin()).map(|owner| owner.policy.within(reach.clone()));
         if policy.is_some_and(|policy| policy.egress_ports().contains(&PROXY_PORT)) {
             let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
             for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {

@@ -36,7 +36,7 @@ use crate::{
     docker::{self, Docker},
     error::{self, Failure, Result, told, unavailable},
     inside::{Inside, Owner},
-    policy::{Approved, Named},
+    policy::{Approved, Named, plugin_of},
     time::now,
 };
 
@@ -146,7 +146,7 @@ impl Rooms {
             &places.state.join("results"),
             SUPERVISOR,
             places.database.clone(),
-            Arc::new(move |plugin: &str| owners.load().get(plugin).cloned()),
+            Arc::new(move |owner: &str| owners.load().get(plugin_of(owner)).cloned()),
         )?;
         let records: Vec<Record> = places.database.records(CONTAINERS).await.map_err(told)?;
         let entries = records.into_iter().map(|record| (record.id.clone(), Entry::new(record)));

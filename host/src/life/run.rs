@@ -12,7 +12,7 @@ use crate::{
     docker::{Exec, Ours},
     error::{Failure, Result, invalid, told, unavailable},
     inside::{Ending, Feed, How},
-    policy::{Approved, NewProcess},
+    policy::{Approved, NewProcess, plugin_of},
     secrets::Values,
 };
 
@@ -213,7 +213,7 @@ impl Rooms {
     /// Whether the container of a plugin that is loaded may go on as it was made.
     fn judge(&self, record: &Record) -> Result<()> {
         let owners = self.owners.load();
-        let Some(owner) = owners.get(&record.owner) else { return Ok(()) };
+        let Some(owner) = owners.get(plugin_of(&record.owner)) else { return Ok(()) };
         let Record { id, mounts, groups, .. } = record;
         owner.policy.approve_going_on(id, mounts, groups)
     }

@@ -2,6 +2,7 @@
 //!
 //! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
 
+mod access;
 mod containers;
 mod beside;
 mod going_on;
@@ -24,6 +25,7 @@ use crate::{
     error::{Result, denied},
 };
 
+pub use access::{Called, Verdict, judge};
 pub use beside::Beside;
 pub use containers::{AskedContainer, Named, NewContainer};
 pub use egress::{PROXY_PORT, Peer};
@@ -45,6 +47,8 @@ pub use workspaces::{
 
 /// Who calls where nobody says who: whoever started the host.
 pub const LOCAL: &str = "local";
+/// Stands between a plugin and the caller that it made something for.
+const FOR: char = '@';
 
 /// What one plugin may do in one call.
 #[derive(Clone, Debug)]
@@ -56,6 +60,8 @@ pub struct Policy {
     reach: Reach,
     tool: Option<ToolPromise>,
     caller: Arc<str>,
+    /// Whose all is that is made: the plugin's, on the caller's behalf.
+    owner: Arc<str>,
 }
 
 /// What the tool at hand said of itself. It is held to it.
@@ -85,6 +91,7 @@ impl Policy {
             reach: Reach::Granted,
             tool: None,
             caller: LOCAL.into(),
+            owner: plugin.into(),
         })
     }
 
@@ -97,7 +104,8 @@ impl Policy {
     /// The same policy on behalf of a caller.
     #[must_use]
     pub fn for_caller(&self, caller: &Arc<str>) -> Self {
-        Self { caller: caller.clone(), ..self.clone() }
+        let owner = owner_for(&self.plugin, caller);
+        Self { caller: caller.clone(), owner, ..self.clone() }
     }
 
     /// The same policy for one container's way out.
@@ -110,12 +118,17 @@ impl Policy {
         &self.plugin
     }
 
+    /// On whose behalf it is asked.
+    pub fn caller(&self) -> &str {
+        &self.caller
+    }
+
     pub fn grants(&self) -> &Grants {
         &self.grants
     }
 
     fn approved<T>(&self, request: T) -> Approved<T> {
-        Approved { owner: self.plugin.clone(), request }
+        Approved { owner: self.owner.clone(), request }
     }
 
     /// A tool that says it changes nothing changes nothing.
@@ -141,10 +154,30 @@ impl Policy {
     }
 }
 
+/// Whose it is what a plugin makes for a caller. For whoever started the host it is the plugin's alone.
+fn owner_for(plugin: &Arc<str>, caller: &str) -> Arc<str> {
+    if caller == LOCAL { plugin.clone() } else { format!("{plugin}{FOR}{caller}").into() }
+}
+
+/// The plugin of an owner.
+pub fn plugin_of(owner: &str) -> &str {
+    owner.split_once(FOR).map_or(owner, |(plugin, _)| plugin)
+}
+
+/// The caller of an owner.
+pub fn caller_of(owner: &str) -> &str {
+    owner.split_once(FOR).map_or(LOCAL, |(_, caller)| caller)
+}
+
 impl<T> Approved<T> {
-    /// The plugin that asked.
+    /// Whose it is: the plugin's that asked, for the caller that it asked for.
     pub fn owner(&self) -> &str {
         &self.owner
+    }
+
+    /// The plugin that asked.
+    pub fn plugin(&self) -> &str {
+        plugin_of(&self.owner)
     }
 
     pub fn request(&self) -> &T {

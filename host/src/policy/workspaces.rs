@@ -93,17 +93,19 @@ pub struct WholeWorkspace;
 impl Policy {
     /// The policy of clients, who read what plugins left in their workspaces.
     #[must_use]
-    pub fn of_clients() -> Self {
+    pub fn of_clients(caller: &Arc<str>) -> Self {
         let workspaces = Some(WorkspacesGrant::Shared);
         let grants = Arc::new(Grants { workspaces, ..Grants::default() });
+        let plugin: Arc<str> = "client".into();
         Self {
-            plugin: "client".into(),
+            owner: super::owner_for(&plugin, caller),
+            plugin,
             grants,
             places: [].into(),
             egress: Arc::default(),
             reach: Reach::default(),
             tool: None,
-            caller: super::LOCAL.into(),
+            caller: caller.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! The registry changes while clients are served: a plugin comes, goes, or describes itself anew. Who
 //! reads takes a [`Catalog`], which never changes.
 
+mod callers;
 mod catalog;
 mod check;
 mod load;

@@ -2,6 +2,8 @@
 //!
 //! A client reads what any plugin left there; what it may change, it changes through tools.
 
+use std::sync::Arc;
+
 use super::Registry;
 use crate::{
     capability::{
@@ -10,7 +12,7 @@ use crate::{
         types::{Body, Code, Error, Link, ResourceContents},
     },
     error::{Failure, Result, limit},
-    policy::Policy,
+    policy::{Policy, caller_of, plugin_of},
 };
 
 /// No plugin has resources under it.
@@ -68,12 +70,13 @@ impl Registry {
     }
 
     /// Every workspace, and what lies at its top.
-    pub async fn workspace_links(&self) -> Result<Vec<Link>, Error> {
+    pub async fn workspace_links(&self, caller: &Arc<str>) -> Result<Vec<Link>, Error> {
         let mut links = Vec::new();
         if !self.has_workspaces() {
             return Ok(links);
         }
-        for (id, owner) in self.disk().workspaces().await.map_err(answer)? {
+        let all = self.disk().workspaces().await.map_err(answer)?;
+        for (id, owner) in all.into_iter().filter(|(_, owner)| caller_of(owner) == &**caller) {
             let left = MOST_LISTED.saturating_sub(links.len());
             if left == 0 {
                 break;
@@ -81,14 +84,14 @@ impl Registry {
             links.push(Link {
                 uri: uri(&id, ""),
                 name: id.clone(),
-                description: Some(format!("A workspace of plugin `{owner}`.")),
+                description: Some(format!("A workspace of plugin `{}`.", plugin_of(&owner))),
                 mime_type: Some("application/json".to_owned()),
                 size: None,
             });
             let most = u32::try_from(left - 1).unwrap_or_default();
             // One that is being destroyed is not there any more.
             if most > 0
-                && let Ok(entries) = self.directory(&id, String::new(), most).await
+                && let Ok(entries) = self.directory(&id, String::new(), most, caller).await
             {
                 let files = entries.into_iter().filter(|entry| entry.kind == Kind::File);
                 links.extend(files.map(|entry| link(&id, entry)));
@@ -98,25 +101,35 @@ impl Registry {
     }
 
     /// What a URI holds. None: it is none of a workspace's.
-    pub async fn read_workspace(&self, uri: &str) -> Option<Result<ResourceContents, Error>> {
+    pub async fn read_workspace(
+        &self,
+        uri: &str,
+        caller: &Arc<str>,
+    ) -> Option<Result<ResourceContents, Error>> {
         let rest = uri.strip_prefix(SCHEME)?.strip_prefix("://")?;
         if !self.has_workspaces() {
             return None;
         }
         let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
         let read = match decode(path) {
-            Some(path) => self.contents(uri, id, path).await,
+            Some(path) => self.contents(uri, id, path, caller).await,
             None => Err(Failure::Answer(Error::invalid("the URI's path is no UTF-8"))),
         };
         Some(read.map_err(answer))
     }
 
-    async fn contents(&self, uri: &str, id: &str, path: String) -> Result<ResourceContents> {
-        let policy = Policy::of_clients();
+    async fn contents(
+        &self,
+        uri: &str,
+        id: &str,
+        path: String,
+        caller: &Arc<str>,
+    ) -> Result<ResourceContents> {
+        let policy = Policy::of_clients(caller);
         self.disk().open(&policy.approve_opening_workspace(id.to_owned())?).await?;
         let stat = self.disk().stat(policy.approve_stat(id, path.clone())?).await?;
         if stat.kind == Kind::Directory {
-            let entries = self.directory(id, path, MOST_ENTRIES).await?;
+            let entries = self.directory(id, path, MOST_ENTRIES, caller).await?;
             return Ok(listing(uri, id, &entries));
         }
         if stat.size > LARGEST {
@@ -142,8 +155,14 @@ impl Registry {
         })
     }
 
-    async fn directory(&self, id: &str, path: String, most: u32) -> Result<Vec<Stat>> {
-        let policy = Policy::of_clients();
+    async fn directory(
+        &self,
+        id: &str,
+        path: String,
+        most: u32,
+        caller: &Arc<str>,
+    ) -> Result<Vec<Stat>> {
+        let policy = Policy::of_clients(caller);
         let paths = policy.approve_list(id, path, false, String::new(), most)?;
         Ok(self.disk().list(paths).await?.entries)
     }

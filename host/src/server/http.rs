@@ -16,7 +16,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
-use subtle::ConstantTimeEq as _;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -24,10 +23,13 @@ use tokio::{
 };
 
 use super::{
-    Caller, Server,
+    Server,
     sessions::{Sessions, Tracked},
 };
-use crate::config::{Auth, HttpConfig};
+use crate::{
+    access::{Access, Refused},
+    config::{Auth, HttpConfig},
+};
 
 /// The largest request.
 const LARGEST_BODY: usize = 4 << 20;
@@ -49,8 +51,7 @@ type Reply = Response<Tracked<BoxBody<Bytes, Infallible>>>;
 pub struct Address {
     listener: TcpListener,
     config: HttpConfig,
-    /// None: everybody who reaches it.
-    token: Option<String>,
+    access: Access,
 }
 
 /// What every connection needs.
@@ -58,28 +59,25 @@ struct Shared {
     service: Service,
     sessions: Sessions,
     path: String,
-    token: Option<String>,
+    access: Access,
 }
 
 impl Address {
     /// Binds the address. One that others reach needs authentication.
     pub async fn bind(
         config: HttpConfig,
-        token: impl FnOnce() -> anyhow::Result<String>,
+        access: impl FnOnce(Auth) -> anyhow::Result<Access>,
     ) -> anyhow::Result<Self> {
         let address = config.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         ensure!(
             address.ip().is_loopback() || config.auth != Auth::None,
             "`{address}` can be reached by others, so `http.auth = \"none\"` is refused; use `token`, or listen on 127.0.0.1"
         );
-        let token = match config.auth {
-            Auth::Token => Some(token()?),
-            Auth::None => None,
-        };
+        let access = access(config.auth)?;
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on `{address}`"))?;
-        Ok(Self { listener, config, token })
+        Ok(Self { listener, config, access })
     }
 
     pub fn url(&self) -> anyhow::Result<String> {
@@ -87,7 +85,7 @@ impl Address {
     }
 
     pub fn has_token(&self) -> bool {
-        self.token.is_some()
+        !self.access.is_open()
     }
 
     fn service_config(&self) -> anyhow::Result<StreamableHttpServerConfig> {
@@ -127,12 +125,12 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
     let factory = move || Ok(server.for_another());
     let service = Service::new(factory, manager, config);
     let shared =
-        Arc::new(Shared { service, sessions, path: address.config.path, token: address.token });
+        Arc::new(Shared { service, sessions, path: address.config.path, access: address.access });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let place = places.clone().acquire_owned().await?;
-        let stream = match address.listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, from) = match address.listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("a connection was not taken: {error}");
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -141,20 +139,20 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
         };
         let shared = shared.clone();
         tokio::spawn(async move {
-            connection(shared, stream).await;
+            connection(shared, stream, from.ip()).await;
             drop(place);
         });
     }
 }
 
-async fn connection(shared: Arc<Shared>, stream: TcpStream) {
+async fn connection(shared: Arc<Shared>, stream: TcpStream, from: IpAddr) {
     // Without it every answer waits 40 ms for the client's acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("no delay is not to be had: {error}");
     }
     let answer = |request| {
         let shared = shared.clone();
-        async move { Ok::<_, Infallible>(shared.answer(request).await) }
+        async move { Ok::<_, Infallible>(shared.answer(request, from).await) }
     };
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -167,7 +165,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
 }
 
 impl Shared {
-    async fn answer(&self, request: Request<Incoming>) -> Reply {
+    async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Reply {
         if request.uri().path() != self.path {
             return plain(
                 StatusCode::NOT_FOUND,
@@ -186,14 +184,10 @@ impl Shared {
                 "web pages of other origins are not served",
             );
         }
-        let Some(caller) = self.caller(&request) else {
-            let mut refusal = plain(
-                StatusCode::UNAUTHORIZED,
-                "a bearer token is needed; the host printed where it lies",
-            );
-            let challenge = header::HeaderValue::from_static("Bearer realm=\"windlass\"");
-            refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            return refusal;
+        let header = request.headers().get(header::AUTHORIZATION);
+        let caller = match self.access.caller(header.and_then(|it| it.to_str().ok()), from).await {
+            Ok(caller) => caller,
+            Err(refused) => return refusal(&refused),
         };
         let ended = request.method() == Method::DELETE;
         let id = session(request.headers());
@@ -212,16 +206,30 @@ impl Shared {
         let under_way = under_way.or_else(begun);
         response.map(|body| Tracked::new(body, under_way))
     }
+}
 
-    /// Who calls. None: somebody without the token.
-    fn caller(&self, request: &Request<Incoming>) -> Option<Caller> {
-        let Some(token) = &self.token else { return Some(Caller(Arc::from("local"))) };
-        let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, given) = header.split_once(' ')?;
-        let right = scheme.eq_ignore_ascii_case("bearer")
-            && bool::from(given.trim().as_bytes().ct_eq(token.as_bytes()));
-        right.then(|| Caller(Arc::from("token")))
+fn refusal(refused: &Refused) -> Reply {
+    let (status, text) = match refused {
+        Refused::Unknown => (
+            StatusCode::UNAUTHORIZED,
+            "a bearer token is needed; the host printed where one lies, and `windlass token` makes others",
+        ),
+        Refused::TooOften(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "too many attempts; try again later")
+        }
+        Refused::Unavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, "tokens cannot be looked up at the moment")
+        }
+    };
+    let mut reply = plain(status, text);
+    if *refused == Refused::Unknown {
+        let challenge = header::HeaderValue::from_static("Bearer realm=\"windlass\"");
+        reply.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
+    if let Some(wait) = refused.wait() {
+        reply.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
+    }
+    reply
 }
 
 fn session(headers: &header::HeaderMap) -> Option<String> {

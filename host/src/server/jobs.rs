@@ -9,8 +9,9 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use super::{Caller, Context, Server, answer, is_modern, questions::Refusal, tasks};
+use super::{Context, Server, answer, is_modern, questions::Refusal, tasks};
 use crate::{
+    access::Caller,
     capability::tools::Output,
     jobs::{Record, State},
     plugin::Observer,
@@ -27,7 +28,7 @@ impl Server {
         observer: &Arc<dyn Observer>,
         context: &Context,
     ) -> Result<CallToolResponse, Refusal> {
-        let jobs = self.registry.jobs_of_plugin(&caller.0, tool.owner()).await?;
+        let jobs = self.registry.jobs_of_plugin(&caller.space, tool.owner()).await?;
         let record = jobs.name_tool(id, &tool.name).await?;
         if knows_tasks(context) {
             let task = tasks::task(&record, self.registry.config().jobs.keep_days);

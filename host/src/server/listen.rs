@@ -11,8 +11,8 @@ use rmcp::{
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::{Caller, Server, caller};
-use crate::registry::News;
+use super::{Server, caller};
+use crate::{access::Caller, registry::News};
 
 /// How many resources one client may follow.
 const MOST_SUBSCRIPTIONS: usize = 1000;
@@ -108,7 +108,7 @@ impl Drop for Subscriber<'_> {
 async fn next(news: &mut Receiver<News>, caller: &Caller) -> Option<News> {
     loop {
         match news.recv().await {
-            Ok(News::ResourceOf(of, _)) if of != caller.0 => {}
+            Ok(News::ResourceOf(of, _)) if of != caller.space => {}
             Ok(piece) => return Some(piece),
             Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "a listener fell behind"),
             Err(RecvError::Closed) => return None,
@@ -133,12 +133,12 @@ mod tests {
         }
         news.send(News::Tools).unwrap();
         drop(news);
-        let ann = Caller(ann);
+        let ann = Caller::named(&ann, Vec::new(), false);
         let mut pieces = Vec::new();
         while let Some(piece) = next(&mut heard, &ann).await {
             pieces.push(piece);
         }
-        let hers = News::ResourceOf(ann.0, "job://ann/log".to_owned());
+        let hers = News::ResourceOf(ann.space.clone(), "job://ann/log".to_owned());
         assert_eq!(pieces, [hers, News::Tools]);
     }
 }

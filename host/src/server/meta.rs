@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Server, answer, convert};
 use crate::{
+    access::Caller,
     capability::types::{Code, Error},
     registry::Schema,
 };
@@ -55,7 +56,11 @@ pub(super) fn tools(only_reads: bool) -> [Tool; 3] {
 }
 
 impl Server {
-    pub(super) fn meta_request(&self, mut request: CallToolRequestParams) -> Request {
+    pub(super) fn meta_request(
+        &self,
+        mut request: CallToolRequestParams,
+        caller: &Caller,
+    ) -> Request {
         let is_meta = [SEARCH, DESCRIBE, CALL].contains(&&*request.name);
         if !is_meta || !self.registry.config().server.meta_tools {
             return Request::Tool(request);
@@ -66,8 +71,8 @@ impl Server {
         let argument = |key: &str| request.arguments.as_ref().and_then(|it| it.get(key)).cloned();
         let text = |key: &str| argument(key).and_then(|it| it.as_str().map(str::to_owned));
         match &*request.name {
-            SEARCH => Request::Answered(self.search(&text("words").unwrap_or_default())),
-            DESCRIBE => Request::Answered(self.describe(&text("name").unwrap_or_default())),
+            SEARCH => Request::Answered(self.search(&text("words").unwrap_or_default(), caller)),
+            DESCRIBE => Request::Answered(self.describe(&text("name").unwrap_or_default(), caller)),
             CALL => {
                 let arguments = argument("arguments").and_then(|it| it.as_object().cloned());
                 request.name = Cow::Owned(text("name").unwrap_or_default());
@@ -79,7 +84,7 @@ impl Server {
     }
 
     /// Tools that hold every word, those first that have it in their name.
-    fn search(&self, words: &str) -> CallToolResult {
+    fn search(&self, words: &str, caller: &Caller) -> CallToolResult {
         let words: Vec<_> = words.split_whitespace().map(str::to_lowercase).collect();
         let catalog = self.registry.catalog();
         let matches = |text: &str| {
@@ -89,6 +94,7 @@ impl Server {
         let mut found: Vec<_> = catalog
             .tools
             .values()
+            .filter(|tool| self.registry.shows(caller, tool))
             .filter(|tool| matches(&format!("{} {}", tool.name, tool.description)) == words.len())
             .collect();
         found.sort_by_key(|tool| std::cmp::Reverse(matches(&tool.name)));
@@ -99,8 +105,9 @@ impl Server {
         structured(&json!({"tools": found.collect::<Vec<_>>()}))
     }
 
-    fn describe(&self, name: &str) -> CallToolResult {
-        match self.registry.catalog().tools.get(name) {
+    fn describe(&self, name: &str, caller: &Caller) -> CallToolResult {
+        let catalog = self.registry.catalog();
+        match catalog.tools.get(name).filter(|tool| self.registry.shows(caller, tool)) {
             Some(tool) => {
                 structured(&serde_json::to_value(convert::tool(tool)).unwrap_or_default())
             }

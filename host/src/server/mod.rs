@@ -48,7 +48,7 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
-use crate::registry::{LOCAL, Registry};
+use crate::{access::Caller, registry::Registry};
 
 pub use http::{Address, serve as serve_http};
 pub use seal::Seal;
@@ -87,10 +87,6 @@ struct Session {
 
 /// No level: the client has not asked for log messages.
 const SILENT: u8 = u8::MAX;
-
-/// Who calls. Behind stdio and without authentication it is whoever started the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller(pub Arc<str>);
 
 impl Server {
     pub fn new(registry: Arc<Registry>, seal: Arc<Seal>) -> Self {
@@ -132,16 +128,14 @@ fn is_modern(context: &Context) -> bool {
     context.protocol_version().is_some_and(|version| !version.has_initialize())
 }
 
-/// Who sent this request.
+/// Who sent this request. Behind stdio and without authentication it is whoever started the host.
 fn caller(context: &Context) -> Caller {
     caller_of(&context.extensions)
 }
 
 fn caller_of(extensions: &Extensions) -> Caller {
     let parts = extensions.get::<::http::request::Parts>();
-    parts
-        .and_then(|parts| parts.extensions.get::<Caller>().cloned())
-        .unwrap_or_else(|| Caller(Arc::from(LOCAL)))
+    parts.and_then(|parts| parts.extensions.get::<Caller>().cloned()).unwrap_or_else(Caller::local)
 }
 
 impl ServerHandler for Server {
@@ -184,9 +178,9 @@ impl ServerHandler for Server {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(self.tools())
+        Ok(self.tools(&caller(&context)))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

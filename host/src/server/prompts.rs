@@ -67,7 +67,7 @@ impl Server {
                 answers,
             };
             let (plugin, observer) = (offered.plugin.clone(), observer.clone());
-            let occasion = Occasion::call(&caller.0);
+            let occasion = Occasion::call(&caller.space);
             async move {
                 match plugin.enter(request, occasion, observer).await? {
                     prompts::Outcome::Done(messages) => Ok(Turn::Done(messages)),

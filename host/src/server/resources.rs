@@ -9,8 +9,9 @@ use rmcp::{
 };
 use serde_json::json;
 
-use super::{Caller, Server, answer, convert, notes::observer};
+use super::{Server, answer, convert, notes::observer};
 use crate::{
+    access::Caller,
     capability::types::{Code, Error},
     plugin::{ListResources, Occasion, ReadResource},
 };
@@ -27,14 +28,17 @@ impl Server {
         for plugin in catalog.plugins_with_resources() {
             let (observer, _) = observer(&self.registry, plugin.name(), None, None);
             let entry = ListResources { config: plugin.settings.config.to_string() };
-            match plugin.enter(entry, Occasion::call(&caller.0), observer).await {
+            match plugin.enter(entry, Occasion::call(&caller.space), observer).await {
                 Ok(links) => result.resources.extend(links.into_iter().map(convert::resource)),
                 Err(error) => {
                     tracing::warn!(plugin = plugin.name(), "its resources: {}", error.message);
                 }
             }
         }
-        let own = [self.registry.workspace_links().await, self.registry.job_links(&caller.0).await];
+        let own = [
+            self.registry.workspace_links(&caller.space).await,
+            self.registry.job_links(&caller.space).await,
+        ];
         for links in own {
             match links {
                 Ok(links) => result.resources.extend(links.into_iter().map(convert::resource)),
@@ -71,10 +75,10 @@ impl Server {
     async fn read(&self, uri: &str, caller: &Caller) -> Result<ReadResourceResult, Error> {
         let not_there = || Error::new(Code::NotFound, format!("Resource not found: `{uri}`"));
         let catalog = self.registry.catalog();
-        if let Some(contents) = self.registry.read_workspace(uri).await {
+        if let Some(contents) = self.registry.read_workspace(uri, &caller.space).await {
             return Ok(ReadResourceResult::new(vec![convert::resource_contents(contents?)]));
         }
-        if let Some(contents) = self.registry.read_job(uri, &caller.0).await {
+        if let Some(contents) = self.registry.read_job(uri, &caller.space).await {
             return Ok(ReadResourceResult::new(vec![convert::resource_contents(contents?)]));
         }
         let plugin = catalog.plugin_for(uri).ok_or_else(not_there)?;
@@ -82,7 +86,7 @@ impl Server {
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);
         let config = plugin.settings.config.to_string();
         let entry = ReadResource { uri: uri.to_owned(), config };
-        let contents = plugin.enter(entry, Occasion::call(&caller.0), observer).await?;
+        let contents = plugin.enter(entry, Occasion::call(&caller.space), observer).await?;
         if contents.is_empty() {
             return Err(not_there());
         }

@@ -15,7 +15,7 @@ use chacha20poly1305::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Caller;
+use crate::access::Caller;
 
 /// How long a client may take for its answers.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -110,7 +110,7 @@ impl Binding<'_> {
     fn bytes(&self) -> Vec<u8> {
         let Self { caller, method, name, arguments } = self;
         Value::from(vec![
-            Value::from(&*caller.0),
+            Value::from(&*caller.space),
             Value::from(*method),
             Value::from(*name),
             (*arguments).clone(),
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn open(seal: &Seal, sealed: &str, caller: &str, name: &str, arguments: &Value) -> bool {
-        let caller = Caller(Arc::from(caller));
+        let caller = Caller::named(caller, Vec::new(), false);
         let binding = Binding { caller: &caller, method: "tools/call", name, arguments };
         seal.open(sealed, &binding).is_ok()
     }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_state_opens_once_and_only_where_it_belongs() {
         let (seal, other) = (Seal::new().unwrap(), Seal::new().unwrap());
-        let caller = Caller(Arc::from("ann"));
+        let caller = Caller::named("ann", Vec::new(), false);
         let arguments = json!({"path": "/a"});
         let binding =
             Binding { caller: &caller, method: "tools/call", name: "wipe", arguments: &arguments };
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn an_expired_state_does_not_open() {
         let seal = Seal::new().unwrap();
-        let caller = Caller(Arc::from("ann"));
+        let caller = Caller::named("ann", Vec::new(), false);
         let binding =
             Binding { caller: &caller, method: "tools/call", name: "wipe", arguments: &json!({}) };
         let pending = Pending { state: String::new(), asked: BTreeMap::new(), expires: now() };

@@ -71,7 +71,7 @@ impl Server {
             let message = "there are no tasks in this version of the protocol";
             return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None));
         }
-        let jobs = self.registry.jobs_of(&caller(context).0).await.map_err(answer::refused)?;
+        let jobs = self.registry.jobs_of(&caller(context).space).await.map_err(answer::refused)?;
         match jobs.get(id).await {
             Ok(record) => Ok((jobs, record)),
             Err(error) if error.code == Code::NotFound => {

@@ -17,18 +17,21 @@ use super::{
     seal::Binding,
 };
 use crate::{
+    access::Caller,
     capability::{
         tools::{Hints, Outcome, Output},
-        types::{Code, Error},
+        types::{Abilities, Code, Error},
     },
     registry::{Object, OfferedTool},
 };
 
 impl Server {
     /// Never enters a guest: all is known since the plugins were loaded.
-    pub(super) fn tools(&self) -> ListToolsResult {
+    /// A caller sees those that it may call.
+    pub(super) fn tools(&self, caller: &Caller) -> ListToolsResult {
         let catalog = self.registry.catalog();
-        let mut tools: Vec<_> = catalog.tools.values().map(|tool| convert::tool(tool)).collect();
+        let shown = catalog.tools.values().filter(|tool| self.registry.shows(caller, tool));
+        let mut tools: Vec<_> = shown.map(|tool| convert::tool(tool)).collect();
         let config = self.registry.config();
         let server = &config.server;
         if server.meta_tools {
@@ -36,7 +39,7 @@ impl Server {
             tools.sort_by(|one, other| one.name.cmp(&other.name));
         }
         let result = ListToolsResult { tools, ..Default::default() };
-        result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
+        result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
     }
 
     pub(super) fn tool(&self, name: &str) -> Option<Tool> {
@@ -50,11 +53,14 @@ impl Server {
         request: CallToolRequestParams,
         context: Context,
     ) -> Result<CallToolResponse, ErrorData> {
-        let request = match self.meta_request(request) {
+        let caller = caller(&context);
+        let request = match self.meta_request(request, &caller) {
             meta::Request::Tool(request) => request,
             meta::Request::Answered(result) => return Ok(result.into()),
         };
-        let Some(tool) = self.registry.catalog().tools.get(&*request.name).cloned() else {
+        // What a caller may not call at all is not there for it.
+        let offered = self.registry.catalog().tools.get(&*request.name).cloned();
+        let Some(tool) = offered.filter(|tool| self.registry.shows(&caller, tool)) else {
             let message =
                 format!("Unknown tool: `{}`; tools/list names all there are", request.name);
             return Err(ErrorData::invalid_params(message, None));
@@ -62,7 +68,7 @@ impl Server {
         let cancelled = context.ct.clone();
         tokio::select! {
             biased;
-            replied = self.call_tool_of(&tool, request, &context) => reply(replied),
+            replied = self.call_tool_of(&tool, request, &caller, &context) => reply(replied),
             () = cancelled.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
         }
     }
@@ -71,6 +77,7 @@ impl Server {
         &self,
         tool: &Arc<OfferedTool>,
         request: CallToolRequestParams,
+        caller: &Caller,
         context: &Context,
     ) -> Result<CallToolResponse, Refusal> {
         let admission = self.registry.admit()?;
@@ -80,13 +87,8 @@ impl Server {
         }
         let arguments = check_arguments(tool, request.arguments.unwrap_or_default())?;
         let text = arguments.to_string();
-        let caller = caller(context);
-        let binding = Binding {
-            caller: &caller,
-            method: "tools/call",
-            name: &tool.name,
-            arguments: &arguments,
-        };
+        let binding =
+            Binding { caller, method: "tools/call", name: &tool.name, arguments: &arguments };
         let sent = Sent {
             responses: request.input_responses,
             state: request.request_state,
@@ -96,8 +98,15 @@ impl Server {
         let (observer, notes) = observer(&self.registry, tool.owner(), token, self.level(context));
         let conversation = self.converse(context, &binding, sent, |answers, client| {
             let (text, observer) = (text.clone(), observer.clone());
+            let allowed = self.registry.check_call(
+                caller,
+                tool,
+                arguments.as_object(),
+                client.contains(Abilities::FORMS),
+            );
             async move {
-                let caller = &binding.caller.0;
+                allowed?;
+                let caller = &caller.space;
                 match self
                     .registry
                     .call(tool, caller, text, client, answers, observer.clone())
@@ -117,7 +126,7 @@ impl Server {
                     // Who only waits takes nobody's place.
                     drop(admission);
                     // Boxed, so that a call without a job is no larger for it.
-                    Box::pin(self.answer_with_job(tool, &id, &caller, &observer, context)).await
+                    Box::pin(self.answer_with_job(tool, &id, caller, &observer, context)).await
                 }
             }
         };

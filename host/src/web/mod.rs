@@ -245,7 +245,7 @@ fn secret_value(target: &Approved<Target>, secret: &str, secrets: &Values) -> Re
     if !target.request().secrets.iter().any(|approved| approved == secret) {
         return Err(trap(format!("the secret `{secret}` travels without having been approved")));
     }
-    let key = format!("`plugins.{}.secrets.{secret}`", target.owner());
+    let key = format!("`plugins.{}.secrets.{secret}`", target.plugin());
     let Some(value) = secrets.value(secret) else {
         return Err(invalid(format!("there is no secret `{secret}`: {key} would set it")));
     };

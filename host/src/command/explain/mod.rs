@@ -3,6 +3,7 @@
 //! What is allowed is decided by `policy`, which is asked as it is asked in a call.
 
 mod refused;
+mod caller;
 mod containers;
 mod lines;
 mod within;
@@ -24,6 +25,7 @@ use crate::{
     secrets::{Reference, Secrets},
 };
 
+use caller::Judged;
 use lines::{grant_lines, lines};
 pub(super) use lines::{imports_of, section, snippet};
 pub(super) use refused::Asked;
@@ -33,6 +35,12 @@ use refused::{Refusal, refusals};
 pub(super) struct Explain {
     /// The name of a plugin, or a component's file.
     plugin: String,
+    /// One of its tools, with `--as`.
+    #[arg(requires = "caller")]
+    tool: Option<String>,
+    /// What this caller may do with its tools: the name of a token, `local`, or a role.
+    #[arg(long = "as", value_name = "CALLER")]
+    caller: Option<String>,
     #[command(flatten)]
     opening: Opening,
     /// JSON, for programs.
@@ -89,6 +97,9 @@ impl Explain {
         let registry = self.opening.empty(bundled)?;
         let (name, source) =
             super::plugins::locate(&registry, &self.opening, bundled, &self.plugin)?;
+        if let Some(caller) = &self.caller {
+            return self.judge(&registry, &name, &source, caller).await;
+        }
         let explanation = self.explain(&registry, &name, &source).await?;
         if self.json {
             output::print_json(&explanation)?;
@@ -96,6 +107,33 @@ impl Explain {
             output::print(explanation.text().trim_end());
         }
         Ok(if explanation.loads { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    async fn judge(
+        &self,
+        registry: &Registry,
+        name: &str,
+        source: &Source,
+        caller: &str,
+    ) -> anyhow::Result<ExitCode> {
+        let settings = registry.settings(name, source)?;
+        let prepared = registry.describe(source, &settings).await?;
+        let access = &registry.config().access;
+        let roles = caller::roles(access, registry.database(), caller).await?;
+        let judged = Judged::new(
+            access,
+            (caller, roles),
+            (name, &settings.prefix),
+            &prepared.description.plugin.tools,
+            self.tool.as_deref(),
+        )?;
+        if self.json {
+            output::print_json(&judged)?;
+        } else {
+            output::print(judged.text().trim_end());
+        }
+        let allowed = self.tool.is_none() || judged.is_allowed();
+        Ok(if allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     async fn explain(

@@ -1,0 +1,131 @@
+//! `windlass token`: who may call over HTTP besides whoever started the host.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::ensure;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{Opening, output};
+use crate::{
+    access::Token as Kept,
+    database::Database,
+    time::{iso, now},
+};
+
+#[derive(Args)]
+pub(super) struct Token {
+    #[command(subcommand)]
+    act: Act,
+    #[command(flatten)]
+    opening: Opening,
+    /// JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Act {
+    /// Makes a token and prints it, once.
+    New {
+        /// Who has it: letters, digits, `.`, `_` and `-`.
+        name: String,
+        /// A role of `access.roles`, or `admin` or `user`. May be repeated.
+        #[arg(long = "role", required = true, value_name = "ROLE")]
+        roles: Vec<String>,
+        /// After how many days it ends. 0: never.
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// Lists the tokens there are. What they are is not kept.
+    List,
+    /// Ends a token. From the next request on it lets nobody in.
+    Revoke { name: String },
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    roles: Vec<String>,
+    created: String,
+    expires: Option<String>,
+    state: &'static str,
+    /// Only when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl Token {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        self.opening.state.make()?;
+        let database = Database::at(&self.opening.state.database()?);
+        match self.act {
+            Act::New { name, roles, days } => {
+                let access = self.opening.config()?.access;
+                for role in &roles {
+                    ensure!(
+                        access.role(role).is_some(),
+                        "there is no role `{role}`: write `[access.roles.{role}]`, or take `admin` or `user`"
+                    );
+                }
+                let life = u64::try_from((DAY * days).as_millis()).unwrap_or(u64::MAX);
+                let expires = (days > 0).then(|| now().saturating_add(life));
+                let made = Kept::make(&database, &name, roles, expires).await?;
+                let row = Row { token: Some(made.secret.clone()), ..row(&made.token) };
+                if self.json {
+                    output::print_json(&row)?;
+                } else {
+                    output::to_stderr("This is the only time that it is shown:");
+                    output::print(&made.secret);
+                }
+            }
+            Act::List => {
+                let rows: Vec<_> = Kept::all(&database).await?.iter().map(row).collect();
+                if self.json {
+                    output::print_json(&rows)?;
+                } else {
+                    output::print(&table(&rows));
+                }
+            }
+            Act::Revoke { name } => {
+                let token = Kept::revoke(&database, &name).await?;
+                if self.json {
+                    output::print_json(&row(&token))?;
+                } else {
+                    output::print(&format!("`{name}` lets nobody in any more"));
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn row(token: &Kept) -> Row {
+    let state = match token {
+        Kept { revoked: Some(_), .. } => "revoked",
+        token if token.is_good(now()) => "good",
+        _ => "expired",
+    };
+    Row {
+        name: token.name.clone(),
+        roles: token.roles.clone(),
+        created: iso(token.created),
+        expires: token.expires.map(iso),
+        state,
+        token: None,
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "there is none; `windlass token new <name> --role <role>` makes one".to_owned();
+    }
+    let heading = ["NAME", "ROLES", "STATE", "CREATED", "EXPIRES"];
+    let rows = rows.iter().map(|row| {
+        let expires = row.expires.as_deref().unwrap_or("never");
+        [&*row.name, &*row.roles.join(", "), row.state, &*row.created, expires].map(str::to_owned)
+    });
+    output::table(heading, rows.collect())
+}

@@ -1,0 +1,113 @@
+//! Who may call what, as the operator writes it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Roles, and who has them without being asked who they are.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessConfig {
+    /// What each role may do. `admin` and `user` are there without being written, and can be written anew.
+    pub roles: BTreeMap<String, Role>,
+    /// Tools that everybody may call who is let in, by name, `*` for any part.
+    pub auto_approve: Vec<String>,
+    /// Whether what one caller makes is there for all others.
+    pub shared: bool,
+    /// The roles of whoever started the host, or has the token of its state directory.
+    pub local: Vec<String>,
+}
+
+/// What a role may do. What both lists name is refused.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Role {
+    pub allow: Vec<Rule>,
+    pub deny: Vec<Rule>,
+    /// Whether it may call destructive tools through a client that cannot ask the user.
+    pub unasked: bool,
+}
+
+/// Calls that are meant: all that fit each of its parts. A part that is absent fits all.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(from = "Written")]
+pub struct Rule {
+    /// By name, `*` for any part.
+    pub tools: Vec<String>,
+    pub plugins: Vec<String>,
+    /// Tools that change nothing, or those that do.
+    pub read_only: Option<bool>,
+    /// Tools that may destroy what cannot be had back, or the others.
+    pub destructive: Option<bool>,
+    /// Arguments by name, each as text, `*` for any part.
+    pub arguments: BTreeMap<String, String>,
+}
+
+/// Most rules are only a name.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Name(String),
+    Whole(Whole),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whole {
+    #[serde(default)]
+    tools: Vec<String>,
+    #[serde(default)]
+    plugins: Vec<String>,
+    read_only: Option<bool>,
+    destructive: Option<bool>,
+    #[serde(default)]
+    arguments: BTreeMap<String, String>,
+}
+
+impl From<Written> for Rule {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Name(name) => Self { tools: vec![name], ..Self::default() },
+            Written::Whole(Whole { tools, plugins, read_only, destructive, arguments }) => {
+                Self { tools, plugins, read_only, destructive, arguments }
+            }
+        }
+    }
+}
+
+impl Default for AccessConfig {
+    fn default() -> Self {
+        Self {
+            roles: BTreeMap::new(),
+            auto_approve: Vec::new(),
+            shared: false,
+            local: vec!["admin".to_owned()],
+        }
+    }
+}
+
+/// What the role `user` may call where nobody says otherwise: it looks and changes nothing.
+const USER: [&str; 6] = [
+    "list-containers",
+    "get-logs",
+    "network-list",
+    "network-inspect",
+    "compose-ps",
+    "compose-logs",
+];
+
+impl AccessConfig {
+    /// The role of this name, if there is one.
+    pub fn role(&self, name: &str) -> Option<Role> {
+        if let Some(role) = self.roles.get(name) {
+            return Some(role.clone());
+        }
+        let tools = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
+        let allow = |names: &[&str]| vec![Rule { tools: tools(names), ..Rule::default() }];
+        match name {
+            "admin" => Some(Role { allow: allow(&["*"]), deny: Vec::new(), unasked: true }),
+            "user" => Some(Role { allow: allow(&USER), ..Role::default() }),
+            _ => None,
+        }
+    }
+}
