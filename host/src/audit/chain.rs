@@ -49,7 +49,7 @@ impl Head {
 }
 
 /// The hash of a row that comes after another.
-pub fn hash(before: &[u8], body: &str) -> Vec<u8> {
+pub(super) fn hash(before: &[u8], body: &str) -> Vec<u8> {
     let mut digest = Sha256::new();
     digest.update(before);
     digest.update(body.as_bytes());

@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 /// What a key with one of these in it holds is left out.
-const WORDS: [&str; 7] =
-    ["password", "token", "secret", "key", "auth", "credentials", "private"];
+const WORDS: [&str; 7] = ["password", "token", "secret", "key", "auth", "credentials", "private"];
 const REDACTED: &str = "***REDACTED***";
 /// Longer texts are cut: the hash of the arguments says which they were.
 const LONGEST: usize = 2 << 10;

@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter, types::Value};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, params, params_from_iter, types::Value,
+};
 
 use crate::private;
 
@@ -92,7 +94,8 @@ impl Trail {
     pub fn cut(&self, last: &Link) -> anyhow::Result<usize> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.unchecked_transaction()?;
-        transaction.execute("UPDATE start SET seq = ?1, hash = ?2", params![last.seq, last.hash])?;
+        transaction
+            .execute("UPDATE start SET seq = ?1, hash = ?2", params![last.seq, last.hash])?;
         let gone = transaction.execute("DELETE FROM rows WHERE seq <= ?1", params![last.seq])?;
         transaction.commit()?;
         Ok(gone)
@@ -132,7 +135,10 @@ impl TrailReader {
     }
 
     /// Rows from the oldest on, until `each` says no.
-    pub fn walk(&self, mut each: impl FnMut(TrailRow) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    pub fn walk(
+        &self,
+        mut each: impl FnMut(TrailRow) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
         let mut statement = self.0.prepare("SELECT * FROM rows ORDER BY seq")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -158,8 +164,7 @@ impl TrailReader {
             values.push(text.clone().into());
             conditions.push(format!("{column} = ?{}", values.len()));
         }
-        let numbers =
-            [("time >=", query.since), ("time <", query.until), ("seq <", query.before)];
+        let numbers = [("time >=", query.since), ("time <", query.until), ("seq <", query.before)];
         for (column, number) in numbers {
             let Some(number) = number else { continue };
             values.push(number.into());

@@ -161,7 +161,7 @@ mod tests {
     }
 
     const READ: Hints = Hints::READ_ONLY;
-    const WRITE: Hints = Hints::empty();
+    const WRITE: Hints = Hints::IDEMPOTENT;
     const DESTROY: Hints = Hints::DESTRUCTIVE;
 
     #[test]
