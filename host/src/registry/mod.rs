@@ -4,6 +4,7 @@
 //! reads takes a [`Catalog`], which never changes.
 
 mod callers;
+mod admit;
 mod catalog;
 mod check;
 mod load;
@@ -20,10 +21,7 @@ mod status;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arc_swap::ArcSwap;
@@ -31,10 +29,11 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use crate::{
+    admission::{Queue, Quotas},
     bundled::Bundled,
     capability::{
         Doors, tools,
-        types::{Abilities, Answers, Code, Error},
+        types::{Abilities, Answers, Error},
     },
     config::Config,
     database::Database,
@@ -60,7 +59,7 @@ use own::OwnCall;
 const NEWS: usize = 256;
 
 pub struct Registry {
-    config: ArcSwap<Config>,
+    config: Arc<ArcSwap<Config>>,
     bundled: &'static [Bundled],
     engine: Engine,
     cache: Cache,
@@ -69,7 +68,8 @@ pub struct Registry {
     catalog: ArcSwap<Catalog>,
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
-    running: AtomicUsize,
+    queue: Arc<Queue>,
+    quotas: Quotas,
 }
 
 /// What there is, whether it loaded or not.
@@ -109,8 +109,11 @@ impl Registry {
         let engine = Engine::new(guests, config.largest_memory())?;
         let database = Database::at(&places.database);
         let disk = Disk::at(&places.workspaces, database.clone());
+        let queue = Queue::new(&config.server);
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let quotas = Quotas::new(config.clone(), database.clone());
         Ok(Arc::new(Self {
-            config: ArcSwap::from_pointee(config),
+            config,
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
@@ -119,7 +122,8 @@ impl Registry {
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
-            running: AtomicUsize::new(0),
+            queue,
+            quotas,
         }))
     }
 
@@ -184,21 +188,6 @@ impl Registry {
         self.plugins().failed.clone()
     }
 
-    /// Takes one of the places that calls have, all plugins together.
-    pub fn admit(self: &Arc<Self>) -> Result<Admission, Error> {
-        let admission = Admission(self.clone());
-        let most = self.config.load().server.concurrent_calls;
-        if self.running.fetch_add(1, Ordering::Relaxed) >= most {
-            return Err(Error::new(
-                Code::Limit,
-                format!(
-                    "busy: {most} calls are running; try again in a moment, or raise `server.concurrent_calls`"
-                ),
-            ));
-        }
-        Ok(admission)
-    }
-
     /// Runs a tool whose arguments fit its schema.
     pub async fn call(
         &self,
@@ -258,15 +247,6 @@ impl Registry {
 
     fn plugins(&self) -> std::sync::MutexGuard<'_, Plugins> {
         self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The place of a call among all that run.
-pub struct Admission(Arc<Registry>);
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         tools::{Hints, Outcome, Output},
         types::{Abilities, Code, Error},
     },
+    plugin::Observer,
     registry::{Object, OfferedTool},
 };
 
@@ -80,7 +81,25 @@ impl Server {
         caller: &Caller,
         context: &Context,
     ) -> Result<CallToolResponse, Refusal> {
-        let admission = self.registry.admit()?;
+        let token = context.meta.get_progress_token();
+        let (observer, notes) = observer(&self.registry, tool.owner(), token, self.level(context));
+        let work = self.admitted(tool, request, caller, context, &observer);
+        match notes {
+            Some(notes) => notes.along(&context.peer, work).await,
+            None => work.await,
+        }
+    }
+
+    /// The call, when it is its turn.
+    async fn admitted(
+        &self,
+        tool: &Arc<OfferedTool>,
+        request: CallToolRequestParams,
+        caller: &Caller,
+        context: &Context,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<CallToolResponse, Refusal> {
+        let admission = self.registry.admit_call(caller, tool, &**observer).await?;
         tracing::debug!(tool = tool.name.as_str(), plugin = tool.owner(), "called");
         if tool.hints.contains(Hints::NEEDS_TASKS) && !knows_tasks(context) {
             return Err(tasks_are_needed());
@@ -94,10 +113,8 @@ impl Server {
             state: request.request_state,
             harmless: tool.hints.contains(Hints::READ_ONLY),
         };
-        let token = context.meta.get_progress_token();
-        let (observer, notes) = observer(&self.registry, tool.owner(), token, self.level(context));
         let conversation = self.converse(context, &binding, sent, |answers, client| {
-            let (text, observer) = (text.clone(), observer.clone());
+            let (text, observer, admission) = (text.clone(), observer.clone(), &admission);
             let allowed = self.registry.check_call(
                 caller,
                 tool,
@@ -106,6 +123,7 @@ impl Server {
             );
             async move {
                 allowed?;
+                admission.enter_plugin();
                 let caller = &caller.space;
                 match self
                     .registry
@@ -114,25 +132,22 @@ impl Server {
                 {
                     Outcome::Done(output) => Ok(Turn::Done(Came::Output(output))),
                     Outcome::Job(id) => Ok(Turn::Done(Came::Job(id))),
-                    Outcome::Ask(questions) => Ok(Turn::Ask(questions)),
+                    Outcome::Ask(questions) => {
+                        admission.leave_plugin();
+                        Ok(Turn::Ask(questions))
+                    }
                 }
             }
         });
-        let work = async {
-            match conversation.await? {
-                Reply::Done(Came::Output(output)) => Ok(answer::done(output).into()),
-                Reply::InputRequired(required) => Ok(required.into()),
-                Reply::Done(Came::Job(id)) => {
-                    // Who only waits takes nobody's place.
-                    drop(admission);
-                    // Boxed, so that a call without a job is no larger for it.
-                    Box::pin(self.answer_with_job(tool, &id, caller, &observer, context)).await
-                }
+        match conversation.await? {
+            Reply::Done(Came::Output(output)) => Ok(answer::done(output).into()),
+            Reply::InputRequired(required) => Ok(required.into()),
+            Reply::Done(Came::Job(id)) => {
+                // Who only waits takes nobody's place.
+                drop(admission);
+                // Boxed, so that a call without a job is no larger for it.
+                Box::pin(self.answer_with_job(tool, &id, caller, observer, context)).await
             }
-        };
-        match notes {
-            Some(notes) => notes.along(&context.peer, work).await,
-            None => work.await,
         }
     }
 }
