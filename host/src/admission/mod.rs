@@ -37,7 +37,6 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 pub struct Queue {
     turns: Mutex<Turns>,
     waiting: Mutex<HashMap<u64, Waiter>>,
-    most: usize,
     patience: Duration,
     refused: AtomicU64,
 }
@@ -78,7 +77,6 @@ impl Queue {
         Arc::new(Self {
             turns: Mutex::new(Turns::new(config.concurrent_calls, config.waiting_calls)),
             waiting: Mutex::default(),
-            most: config.concurrent_calls,
             patience: Duration::from_secs(config.waiting_seconds),
             refused: AtomicU64::new(0),
         })
@@ -211,10 +209,7 @@ impl Queue {
                 let running = turns.running_of(&wish.caller);
                 (format!("`{}` runs {running} calls", wish.caller), line.unwrap_or_default())
             }
-            _ => (
-                format!("{} calls run", running.min(self.most)),
-                "server.concurrent_calls".to_owned(),
-            ),
+            _ => (format!("{} calls run", running), "server.concurrent_calls".to_owned()),
         };
         drop(turns);
         let (waited, key) = match why {

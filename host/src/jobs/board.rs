@@ -23,10 +23,11 @@ use super::{
     record::{Record, State, signed},
 };
 use crate::{
-    config::JobsConfig,
+    admission::Quotas,
+    config::{Bounded, JobsConfig},
     database::Database,
     error::{Failure, Result, limit, not_found, told, unavailable},
-    policy::{Approved, JobsOf, NewJob, Note},
+    policy::{Approved, Bound, JobsOf, NewJob, Note},
     private,
     time::now,
 };
@@ -45,6 +46,7 @@ pub struct Board {
     pub(super) config: JobsConfig,
     pub(super) plugins: FindPlugin,
     pub(super) hear: Hear,
+    quotas: Quotas,
     active: Mutex<BTreeMap<String, Arc<Active>>>,
     pub(super) queue: Mutex<Queue>,
     /// Woken when there may be something to run.
@@ -60,12 +62,14 @@ impl Board {
     pub(super) async fn open(places: &Places) -> anyhow::Result<Arc<Self>> {
         (places.claim)()?;
         private::make_folder(&places.folder).context("the logs of jobs have no place")?;
+        places.quotas.load().await.map_err(told)?;
         let board = Arc::new(Self {
             database: places.database.clone(),
             folder: places.folder.clone(),
             config: places.config.clone(),
             plugins: places.plugins.clone(),
             hear: places.hear.clone(),
+            quotas: places.quotas.clone(),
             active: Mutex::default(),
             queue: Mutex::default(),
             woken: Notify::new(),
@@ -230,8 +234,12 @@ impl Board {
             let plugin = (self.plugins)(plugin).filter(|it| !it.is_out_of_service());
             plugin.map_or(0, |it| it.limits().concurrent_jobs)
         };
+        let most_for = |caller: &str| {
+            let quota = self.quotas.known(caller);
+            quota.get(Bounded::RunningJobs).map_or(usize::MAX, Bound::whole)
+        };
         while !self.is_ending() {
-            let next = self.queue().next(self.config.concurrent, most_of);
+            let next = self.queue().next(self.config.concurrent, most_of, most_for);
             let Some(id) = next else { return };
             let Some(active) = self.find_active(&id) else { continue };
             self.spawn(self.clone().run(active));

@@ -150,6 +150,7 @@ impl Registry {
             folder,
             database: self.doors.database.clone(),
             config: self.config().jobs.clone(),
+            quotas: self.quotas.clone(),
             plugins: Arc::new(move |name| finding.upgrade()?.catalog().plugins.get(name).cloned()),
             hear: Arc::new(move |change| {
                 if let Some(registry) = hearing.upgrade() {
