@@ -39,7 +39,7 @@ struct Inner {
     /// What the seconds of the minutes are counted from. Nobody can set that clock.
     start: Instant,
     /// One at a time takes what is bounded: of two at once that see room for one, one gets it.
-    taking: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    taking: Mutex<BTreeMap<(Bounded, String), Arc<tokio::sync::Mutex<()>>>>,
     refused: Refused,
 }
 
@@ -152,12 +152,13 @@ impl Quotas {
     }
 
     /// Waits until nobody else takes of what is bounded for this caller.
-    pub async fn take(&self, caller: &str) -> OwnedMutexGuard<()> {
+    pub async fn take(&self, of: Bounded, caller: &str) -> OwnedMutexGuard<()> {
+        let key = (of, caller.to_owned());
         let turn = {
             let mut taking = self.0.taking.lock().unwrap_or_else(PoisonError::into_inner);
             // Those that nobody holds are forgotten, so that there are never more than callers at hand.
-            taking.retain(|name, it| name == caller || Arc::strong_count(it) > 1);
-            taking.entry(caller.to_owned()).or_default().clone()
+            taking.retain(|it, turn| *it == key || Arc::strong_count(turn) > 1);
+            taking.entry(key).or_default().clone()
         };
         turn.lock_owned().await
     }

@@ -108,11 +108,17 @@ impl Quota {
             );
             return Err(Over { of: Bounded::Containers, why });
         }
-        self.check_sum(Bounded::Cpus, "processors", taken, wanted, |it| it.cpus)?;
-        self.check_sum(Bounded::MemoryMib, "MiB of memory", taken, wanted, |it| it.memory_mib)
+        self.check_part(Bounded::Cpus, "processors", taken, wanted, |it| it.cpus)?;
+        self.check_part(Bounded::MemoryMib, "MiB of memory", taken, wanted, |it| it.memory_mib)
     }
 
-    fn check_sum(
+    /// Whether there is room for so much more beside what workspaces hold.
+    pub fn check_disk(&self, taken: &[(String, f64)], more_mib: f64) -> Result<(), Over> {
+        let parts = taken.iter().map(|(id, mib)| (id.as_str(), *mib)).collect();
+        self.check_sum(Bounded::DiskMib, "MiB", parts, more_mib)
+    }
+
+    fn check_part(
         &self,
         of: Bounded,
         unit: &str,
@@ -120,7 +126,7 @@ impl Quota {
         wanted: &Taken,
         part: impl Fn(&Taken) -> Option<f64>,
     ) -> Result<(), Over> {
-        let Some(Bound { most, line }) = self.get(of) else { return Ok(()) };
+        let Some(Bound { line, .. }) = self.get(of) else { return Ok(()) };
         let Some(more) = part(wanted) else {
             let (name, key) = (&wanted.name, of.key());
             let why = format!(
@@ -128,15 +134,27 @@ impl Quota {
             );
             return Err(Over { of, why });
         };
-        let parts = taken.iter().map(|it| (it.name.as_str(), Some(part(it).unwrap_or_default())));
-        let used: f64 = parts.clone().filter_map(|(_, it)| it).sum();
+        let parts = taken.iter().map(|it| (it.name.as_str(), part(it).unwrap_or_default()));
+        self.check_sum(of, unit, parts.collect(), more)
+    }
+
+    fn check_sum(
+        &self,
+        of: Bounded,
+        unit: &str,
+        parts: Vec<(&str, f64)>,
+        more: f64,
+    ) -> Result<(), Over> {
+        let Some(Bound { most, line }) = self.get(of) else { return Ok(()) };
+        let used: f64 = parts.iter().map(|(_, part)| part).sum();
         if used + more <= most + HARDLY_ANY {
             return Ok(());
         }
         let (more, used) = (short(more), short(used));
+        let parts = parts.into_iter().map(|(name, part)| (name, Some(part))).collect();
         let why = format!(
             "quota: {more} {unit} more are over the {most} of `{line}`: {used} are taken{}; remove something, or ask for less",
-            named(parts.collect())
+            named(parts)
         );
         Err(Over { of, why })
     }

@@ -112,6 +112,7 @@ impl Registry {
         let queue = Queue::new(&config.server);
         let config = Arc::new(ArcSwap::from_pointee(config));
         let quotas = Quotas::new(config.clone(), database.clone());
+        disk.bound(&quotas);
         Ok(Arc::new(Self {
             config,
             bundled,
