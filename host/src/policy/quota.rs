@@ -130,7 +130,7 @@ impl Quota {
         let Some(more) = part(wanted) else {
             let (name, key) = (&wanted.name, of.key());
             let why = format!(
-                "quota: `{name}` has no bound of its own, and `{line}` counts them: give it one for {key}"
+                "quota: `{name}` has no bound of its own, and `{line}` counts them: ask for one, or set `{key}` in the plugin's `grants.engine`"
             );
             return Err(Over { of, why });
         };
