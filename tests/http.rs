@@ -346,7 +346,7 @@ fn who_dawdles_is_hung_up_on() {
 #[test]
 fn who_goes_away_takes_the_call_along() {
     let setup = Setup::new().plugins(&["echo", "looping"]);
-    let host = setup.config("[server]\nconcurrent_calls = 1").http();
+    let host = setup.config("[server]\nconcurrent_calls = 1\nwaiting_calls = 0").http();
     let mut stream = host.connect();
     stream.write_all(raw(&host, "spin", &json!({})).as_bytes()).unwrap();
     let busy = |host: &HttpHost| {

@@ -17,6 +17,7 @@ mod resources;
 mod tasks;
 mod access;
 mod audit;
+mod quota;
 mod http;
 mod web;
 mod loading;

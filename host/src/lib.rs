@@ -6,6 +6,7 @@ pub mod command;
 pub mod server;
 pub mod access;
 pub mod audit;
+pub mod admission;
 pub mod registry;
 pub mod plugin;
 pub mod capability;

@@ -88,14 +88,23 @@ impl HttpHost {
 
     /// A POST of a message as a client of the second era sends it, with the token.
     pub(crate) fn post(&self, message: &Value, headers: &[&str]) -> Answer {
-        let token = format!("Authorization: Bearer {}", self.token());
+        self.post_as(&self.token(), message, headers)
+    }
+
+    fn post_as(&self, key: &str, message: &Value, headers: &[&str]) -> Answer {
+        let token = format!("Authorization: Bearer {key}");
         let mut all = vec!["Content-Type: application/json", ACCEPT, &token];
         all.extend(headers);
         self.send("POST", "/mcp", &all, &message.to_string())
     }
 
     /// A request of the second era, with its headers.
-    pub(crate) fn request(&self, method: &str, mut parameters: Value) -> Answer {
+    pub(crate) fn request(&self, method: &str, parameters: Value) -> Answer {
+        self.request_as(&self.token(), method, parameters)
+    }
+
+    /// The same by whoever has this token: several may speak at once.
+    pub(crate) fn request_as(&self, key: &str, method: &str, mut parameters: Value) -> Answer {
         parameters["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": MODERN,
             "io.modelcontextprotocol/clientCapabilities": {},
@@ -107,7 +116,7 @@ impl HttpHost {
         let mut headers = vec![version.as_str(), &kind];
         headers.extend(name.as_deref());
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
-        self.post(&message, &headers)
+        self.post_as(key, &message, &headers)
     }
 
     pub(crate) fn errors(&self) -> String {

@@ -118,6 +118,7 @@ impl Opening {
             disk: doors.disk.clone(),
             owners: registry.owners().clone(),
             config: registry.config().containers.clone(),
+            quotas: registry.quotas().clone(),
             at_once,
             claim: Box::new(move || claim()),
         });

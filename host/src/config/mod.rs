@@ -3,6 +3,7 @@
 //! Only data: [`crate::policy`] decides with it. Every table is closed: a key that nobody reads is an error.
 
 mod access;
+mod quota;
 mod grants;
 mod jobs;
 mod containers;
@@ -30,6 +31,7 @@ pub use engine::{BindGrant, EngineGrant, EnginePower, Folder, PortGrant};
 pub use grants::{Grants, HttpGrant};
 pub use jobs::JobsConfig;
 pub use mounts::{Group, Mount, check_apart, check_real};
+pub use quota::{Bounded, QuotaConfig};
 pub use read::{from_text, parse};
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -57,8 +59,12 @@ pub struct ServerConfig {
     pub exclude_tools: Vec<String>,
     /// Offers `tools_search`, `tools_describe` and `tools_call` to clients that ignore list changes.
     pub meta_tools: bool,
-    /// How many calls may run at once. One more is answered "busy".
+    /// How many calls may run at once. Others wait for their turn.
     pub concurrent_calls: usize,
+    /// How many may wait. One more is answered "busy".
+    pub waiting_calls: usize,
+    /// How long one may wait, in seconds. Then it is answered "busy".
+    pub waiting_seconds: u64,
 }
 
 /// What 32-bit WebAssembly can address, in MiB.
@@ -66,6 +72,9 @@ const LARGEST_MEMORY: usize = 4096;
 
 /// How many calls may run at once, all plugins together: each may take [`Limits::memory_mib`].
 const CONCURRENT_CALLS: usize = 256;
+
+/// How many calls may wait: twice as many as run, which are as soon done as a client's patience is over.
+const WAITING_CALLS: usize = 512;
 
 impl Default for ServerConfig {
     fn default() -> Self {
@@ -75,6 +84,8 @@ impl Default for ServerConfig {
             exclude_tools: Vec::new(),
             meta_tools: false,
             concurrent_calls: CONCURRENT_CALLS,
+            waiting_calls: WAITING_CALLS,
+            waiting_seconds: 30,
         }
     }
 }
@@ -318,6 +329,7 @@ impl Config {
             "http.path: `{}` is no path such as `/mcp`",
             self.http.path
         );
+        self.access.check_quotas()?;
         self.limits.check().context("limits")?;
         for (name, plugin) in &self.plugins {
             let limits = self.limits.with(plugin.limits);

@@ -48,6 +48,9 @@ pub struct Record {
     /// The answers so far.
     pub given: Vec<Given>,
     pub failure: Option<Failed>,
+    /// While it waits for a place: how many wait before it. Known to whoever asks, and not kept.
+    #[serde(skip)]
+    pub before: Option<usize>,
 }
 
 /// How a job is.
@@ -141,6 +144,7 @@ impl Record {
             rounds: 0,
             given: Vec::new(),
             failure: None,
+            before: None,
         }
     }
 

@@ -8,6 +8,7 @@ mod make;
 mod warm;
 mod run;
 mod theirs;
+mod room;
 mod end;
 mod give_way;
 mod reconcile;
@@ -29,6 +30,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::{
+    admission::Quotas,
     bundled::SUPERVISOR,
     config::ContainersConfig,
     database::Database,
@@ -66,6 +68,7 @@ pub struct Places {
     pub disk: Disk,
     pub owners: Owners,
     pub config: ContainersConfig,
+    pub quotas: Quotas,
     /// Whether what an earlier host left is taken up before anything else: nobody does it later.
     pub at_once: bool,
     /// Fails where another host has the state directory.
@@ -80,6 +83,7 @@ pub struct Rooms {
     database: Database,
     owners: Owners,
     config: ContainersConfig,
+    quotas: Quotas,
     entries: Mutex<BTreeMap<String, Arc<Entry>>>,
     /// Set when the host ends: nothing is made or started any more.
     ending: AtomicBool,
@@ -161,6 +165,7 @@ impl Rooms {
             database: places.database.clone(),
             owners: places.owners.clone(),
             config: places.config.clone(),
+            quotas: places.quotas.clone(),
             entries: Mutex::new(entries.collect()),
             ending: AtomicBool::new(false),
             tick: Notify::new(),

@@ -4,6 +4,7 @@
 //! reads takes a [`Catalog`], which never changes.
 
 mod callers;
+mod admit;
 mod catalog;
 mod check;
 mod events;
@@ -22,10 +23,7 @@ mod status;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
@@ -33,11 +31,12 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use crate::{
+    admission::{Queue, Quotas},
     audit::{self, Audit},
     bundled::Bundled,
     capability::{
         Doors, tools,
-        types::{Abilities, Answers, Code, Error},
+        types::{Abilities, Answers, Error},
     },
     config::Config,
     database::Database,
@@ -62,7 +61,7 @@ pub use watch::{components, follow};
 const NEWS: usize = 256;
 
 pub struct Registry {
-    config: ArcSwap<Config>,
+    config: Arc<ArcSwap<Config>>,
     bundled: &'static [Bundled],
     engine: Engine,
     cache: Cache,
@@ -71,9 +70,10 @@ pub struct Registry {
     catalog: ArcSwap<Catalog>,
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
-    running: AtomicUsize,
     /// Which configuration it is, for the record.
     revision: Mutex<Option<(Arc<Config>, String)>>,
+    queue: Arc<Queue>,
+    quotas: Quotas,
 }
 
 /// What there is, whether it loaded or not.
@@ -116,8 +116,12 @@ impl Registry {
         let database = Database::at(&places.database);
         let audit = places.audit.clone().map_or_else(Audit::none, Audit::at);
         let disk = Disk::at(&places.workspaces, database.clone());
+        let queue = Queue::new(&config.server);
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let quotas = Quotas::new(config.clone(), database.clone());
+        disk.bound(&quotas);
         let registry = Arc::new(Self {
-            config: ArcSwap::from_pointee(config),
+            config,
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
@@ -126,7 +130,8 @@ impl Registry {
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
-            running: AtomicUsize::new(0),
+            queue,
+            quotas,
             revision: Mutex::default(),
         });
         let known = Arc::downgrade(&registry);
@@ -158,6 +163,7 @@ impl Registry {
             folder,
             database: self.doors.database.clone(),
             config: self.config().jobs.clone(),
+            quotas: self.quotas.clone(),
             plugins: Arc::new(move |name| finding.upgrade()?.catalog().plugins.get(name).cloned()),
             hear: Arc::new(move |change| {
                 if let Some(registry) = hearing.upgrade() {
@@ -195,21 +201,6 @@ impl Registry {
     /// Plugins that did not load, and why.
     pub fn failures(&self) -> BTreeMap<String, String> {
         self.plugins().failed.clone()
-    }
-
-    /// Takes one of the places that calls have, all plugins together.
-    pub fn admit(self: &Arc<Self>) -> Result<Admission, Error> {
-        let admission = Admission(self.clone());
-        let most = self.config.load().server.concurrent_calls;
-        if self.running.fetch_add(1, Ordering::Relaxed) >= most {
-            return Err(Error::new(
-                Code::Limit,
-                format!(
-                    "busy: {most} calls are running; try again in a moment, or raise `server.concurrent_calls`"
-                ),
-            ));
-        }
-        Ok(admission)
     }
 
     /// Runs a tool whose arguments fit its schema.
@@ -281,15 +272,6 @@ pub struct Call<'a> {
     pub entry: &'a Entry,
     /// The user was not asked yet: nothing is changed, and this is set where something would have been.
     pub trial: Option<&'a Arc<AtomicBool>>,
-}
-
-/// The place of a call among all that run.
-pub struct Admission(Arc<Registry>);
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A JSON object.

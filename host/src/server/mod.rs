@@ -240,9 +240,9 @@ impl ServerHandler for Server {
     async fn complete(
         &self,
         request: CompleteRequestParams,
-        _: Context,
+        context: Context,
     ) -> Result<CompleteResult, ErrorData> {
-        Box::pin(self.completions(request)).await
+        Box::pin(self.completions(request, &caller(&context))).await
     }
 
     async fn get_task(

@@ -16,6 +16,7 @@ use super::{
     seal::Binding,
 };
 use crate::{
+    access::Caller,
     capability::{prompts, types::Error},
     plugin::{CompletePrompt, CompleteResource, Occasion},
     registry::OfferedPrompt,
@@ -56,7 +57,8 @@ impl Server {
             state: request.request_state,
             harmless: true,
         };
-        let _admission = self.registry.admit().map_err(answer::refused)?;
+        let admitted = self.registry.admit(&caller, &offered.plugin).await;
+        let admission = admitted.map_err(answer::refused)?;
         let (observer, _) = observer(&self.registry, offered.plugin.name(), None, None);
         let replied = self.converse(&context, &binding, sent, |answers, client| {
             let request = prompts::Request {
@@ -67,11 +69,15 @@ impl Server {
                 answers,
             };
             let (plugin, observer) = (offered.plugin.clone(), observer.clone());
-            let occasion = Occasion::call(&caller.space);
+            let (occasion, admission) = (Occasion::call(&caller.space), &admission);
             async move {
+                admission.enter_plugin();
                 match plugin.enter(request, occasion, observer).await? {
                     prompts::Outcome::Done(messages) => Ok(Turn::Done(messages)),
-                    prompts::Outcome::Ask(questions) => Ok(Turn::Ask(questions)),
+                    prompts::Outcome::Ask(questions) => {
+                        admission.leave_plugin();
+                        Ok(Turn::Ask(questions))
+                    }
                 }
             }
         });
@@ -91,16 +97,17 @@ impl Server {
     pub(super) async fn completions(
         &self,
         request: CompleteRequestParams,
+        caller: &Caller,
     ) -> Result<CompleteResult, ErrorData> {
         let others: Vec<_> =
             request.context.and_then(|it| it.arguments).into_iter().flatten().collect();
         let (argument, typed) = (request.argument.name, request.argument.value);
         let values = match request.r#ref {
             Reference::Prompt(prompt) => {
-                self.complete_prompt(&prompt.name, argument, typed, others).await
+                self.complete_prompt(caller, &prompt.name, argument, typed, others).await
             }
             Reference::Resource(resource) => {
-                self.complete_resource(resource.uri, argument, typed, others).await
+                self.complete_resource(caller, resource.uri, argument, typed, others).await
             }
             _ => Err(Error::invalid("only prompts and resource templates are completed")),
         };
@@ -115,6 +122,7 @@ impl Server {
 
     async fn complete_prompt(
         &self,
+        caller: &Caller,
         name: &str,
         argument: String,
         typed: String,
@@ -124,7 +132,7 @@ impl Server {
         let Some(offered) = catalog.prompts.get(name) else {
             return Err(Error::invalid(format!("there is no prompt `{name}`")));
         };
-        let _admission = self.registry.admit()?;
+        let _admission = self.registry.admit(caller, &offered.plugin).await?;
         let (observer, _) = observer(&self.registry, offered.plugin.name(), None, None);
         let entry = CompletePrompt { prompt: offered.own_name.clone(), argument, typed, others };
         offered.plugin.enter(entry, Occasion::default(), observer).await
@@ -132,6 +140,7 @@ impl Server {
 
     async fn complete_resource(
         &self,
+        caller: &Caller,
         template: String,
         variable: String,
         typed: String,
@@ -142,7 +151,7 @@ impl Server {
         let Some((_, plugin)) = known else {
             return Err(Error::invalid(format!("there is no template `{template}`")));
         };
-        let _admission = self.registry.admit()?;
+        let _admission = self.registry.admit(caller, plugin).await?;
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);
         let entry = CompleteResource { template, variable, typed, others };
         plugin.enter(entry, Occasion::default(), observer).await

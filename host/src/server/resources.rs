@@ -23,7 +23,8 @@ impl Server {
         caller: &Caller,
     ) -> Result<ListResourcesResult, ErrorData> {
         let catalog = self.registry.catalog();
-        let _admission = self.registry.admit().map_err(answer::refused)?;
+        let admitted = self.registry.admit_to_all(caller).await;
+        let _admission = admitted.map_err(answer::refused)?;
         let mut result = ListResourcesResult::default();
         for plugin in catalog.plugins_with_resources() {
             let (observer, _) = observer(&self.registry, plugin.name(), None, None);
@@ -82,7 +83,7 @@ impl Server {
             return Ok(ReadResourceResult::new(vec![convert::resource_contents(contents?)]));
         }
         let plugin = catalog.plugin_for(uri).ok_or_else(not_there)?;
-        let _admission = self.registry.admit()?;
+        let _admission = self.registry.admit(caller, plugin).await?;
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);
         let config = plugin.settings.config.to_string();
         let entry = ReadResource { uri: uri.to_owned(), config };
