@@ -21,5 +21,6 @@ pub mod config;
 pub mod secrets;
 pub mod private;
 pub mod time;
+pub mod visible;
 pub mod bundled;
 pub mod error;
