@@ -58,6 +58,8 @@ pub struct ServerConfig {
     pub meta_tools: bool,
     /// How many calls may run at once. One more is answered "busy".
     pub concurrent_calls: usize,
+    /// Only plugins whose `sha256` is written down, besides those that are bundled.
+    pub pinned_plugins: bool,
 }
 
 /// What 32-bit WebAssembly can address, in MiB.
@@ -74,6 +76,7 @@ impl Default for ServerConfig {
             exclude_tools: Vec::new(),
             meta_tools: false,
             concurrent_calls: CONCURRENT_CALLS,
+            pinned_plugins: false,
         }
     }
 }
@@ -120,6 +123,8 @@ pub enum Auth {
 pub struct PluginConfig {
     /// The component's file. Absent: the bundled plugin of this name.
     pub component: Option<PathBuf>,
+    /// The digest of the component, as hexadecimal digits: no other one is loaded.
+    pub sha256: Option<String>,
     /// Put before the names of its tools and prompts.
     pub prefix: String,
     /// What it may do. Absent: nothing, or for a bundled plugin what ships beside it.
@@ -304,6 +309,12 @@ impl Config {
         for (name, plugin) in &self.plugins {
             let limits = self.limits.with(plugin.limits);
             limits.check().with_context(|| format!("plugins.{name}.limits"))?;
+            let is_digest =
+                |it: &String| it.len() == 64 && it.chars().all(|digit| digit.is_ascii_hexdigit());
+            ensure!(
+                plugin.sha256.as_ref().is_none_or(is_digest),
+                "plugins.{name}.sha256: it is no SHA-256 of 64 hexadecimal digits, as `windlass plugins inspect` shows it"
+            );
         }
         Ok(())
     }

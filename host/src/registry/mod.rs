@@ -9,6 +9,7 @@ mod check;
 mod load;
 mod grants;
 mod mounts;
+mod pins;
 mod schema;
 mod reload;
 mod watch;
