@@ -199,9 +199,9 @@ impl ServerHandler for Server {
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(self.prompts())
+        Ok(self.prompts(&caller(&context)))
     }
 
     async fn get_prompt(
@@ -223,9 +223,9 @@ impl ServerHandler for Server {
     async fn list_resource_templates(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(self.templates())
+        Ok(self.templates(&caller(&context)))
     }
 
     async fn read_resource(
@@ -239,9 +239,9 @@ impl ServerHandler for Server {
     async fn complete(
         &self,
         request: CompleteRequestParams,
-        _: Context,
+        context: Context,
     ) -> Result<CompleteResult, ErrorData> {
-        Box::pin(self.completions(request)).await
+        Box::pin(self.completions(request, &caller(&context))).await
     }
 
     async fn get_task(
