@@ -4,6 +4,7 @@ mod call;
 mod clients;
 mod doctor;
 mod explain;
+mod health;
 mod inherited;
 mod look;
 mod open;
@@ -77,6 +78,8 @@ enum Command {
     Token(token::Token),
     /// Checks this machine and the configuration.
     Doctor(doctor::Doctor),
+    /// Asks a host that serves over HTTP whether it is well.
+    Health(health::Health),
     /// Prints the entry that an MCP client needs to use this host.
     Config(clients::Config),
     /// Prints a script that completes this command line.
@@ -109,6 +112,7 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
         Command::Explain(explain) => explain.run(bundled).await,
         Command::Token(token) => token.run().await,
         Command::Doctor(doctor) => doctor.run(bundled).await,
+        Command::Health(health) => health.run().await,
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {
             // It panics where it cannot write, and nobody may be reading any more.
