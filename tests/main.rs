@@ -38,4 +38,6 @@ mod beside;
 mod reach;
 mod mounts;
 mod hostile;
+mod deploy;
+mod threats;
 mod tidy;

@@ -1,0 +1,191 @@
+//! What `deploy/` holds: files that others read, held to those who read them, and the image, run.
+
+mod image;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+use crate::support::{Setup, engine::skip, http::HttpHost, inside::inside, root};
+
+/// How much of the machine the service may have, in tenths of the points of `systemd-analyze`.
+const MOST_EXPOSED: &str = "--threshold=15";
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join("deploy").join(name)).unwrap()
+}
+
+/// A program of the machine, or why the test cannot run.
+fn program(name: &str) -> Option<Command> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    if env::split_paths(&path).any(|folder| folder.join(name).is_file()) {
+        return Some(Command::new(name));
+    }
+    skip(&format!("no `{name}`: `cargo xtask test` installs it"))
+}
+
+fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// The unit, as it would be installed with the program under test.
+fn unit(setup: &Setup) -> PathBuf {
+    let file = setup.path("windlass.service");
+    let program = setup.command(&[]).get_program().to_owned();
+    let text = read("systemd/windlass.service");
+    let text = text.replace("/usr/local/bin/windlass", program.to_str().unwrap());
+    fs::write(&file, text).unwrap();
+    file
+}
+
+#[test]
+fn the_service_is_one_and_is_as_closed_as_it_says() {
+    let Some(mut analyze) = program("systemd-analyze") else { return };
+    let setup = Setup::new();
+    let unit = unit(&setup);
+    let verified = analyze.arg("verify").arg(&unit).output().unwrap();
+    assert!(verified.status.success() && said(&verified).is_empty(), "{}", said(&verified));
+    let mut analyze = Command::new("systemd-analyze");
+    analyze.args(["security", "--no-pager", "--offline=true", MOST_EXPOSED]).arg(&unit);
+    let judged = analyze.output().unwrap();
+    assert!(judged.status.success(), "{}", said(&judged));
+}
+
+#[test]
+fn the_service_waits_for_what_a_host_waits_for() {
+    let unit = read("systemd/windlass.service");
+    let stop = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).unwrap();
+    let team: Value = windlass_toml()["containers"]["drain_grace_s"].clone();
+    assert!(stop.parse::<u64>().unwrap() > team.as_u64().unwrap());
+    let compose = read("compose.yaml");
+    let grace = compose.split_once("stop_grace_period: ").unwrap().1;
+    assert!(grace.split_once('s').unwrap().0.parse::<u64>().unwrap() > team.as_u64().unwrap());
+}
+
+/// The example, as a value.
+fn windlass_toml() -> Value {
+    let config: windlass::config::Config = windlass::config::parse(&read("windlass.toml")).unwrap();
+    let grace = config.containers.drain_grace_s;
+    serde_json::json!({"containers": {"drain_grace_s": grace}})
+}
+
+#[test]
+fn the_compose_file_is_one() {
+    let Some(mut compose) = program("docker-compose") else { return };
+    let file = root().join("deploy/compose.yaml");
+    compose.arg("--file").arg(&file).arg("config").env("ENGINE_GROUP", "999");
+    let read = compose.output().unwrap();
+    assert!(read.status.success(), "{}", said(&read));
+    let text = said(&read);
+    let services = text.matches("\n    image: ").count();
+    for closed in ["read_only: true", "- no-new-privileges:true", "cap_drop:\n    - ALL"] {
+        assert_eq!(text.matches(closed).count(), services, "{closed}: {text}");
+    }
+    assert!(!text.contains("privileged: true"), "{text}");
+    let mut compose = Command::new("docker-compose");
+    let without = compose.arg("--file").arg(&file).arg("config").env_remove("ENGINE_GROUP");
+    assert!(!without.output().unwrap().status.success(), "nobody says whose socket it is");
+}
+
+/// The example with its secrets in a folder of this test's own.
+fn team() -> Setup {
+    let setup = Setup::new().bundled();
+    let secrets = setup.path("secrets");
+    fs::create_dir(&secrets).unwrap();
+    for name in ["github-token", "tls-certificate", "tls-key"] {
+        fs::write(secrets.join(name), "hidden").unwrap();
+    }
+    let text = read("windlass.toml").replace("/run/secrets", secrets.to_str().unwrap());
+    setup.config(&text)
+}
+
+#[test]
+fn the_example_for_a_team_loads_with_all_its_plugins() {
+    let Some(()) = inside("docker") else { return };
+    let listed = team().ended(&["plugins", "list", "--json"]).json();
+    let state = |name: &str| {
+        let rows = listed.as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).unwrap()["state"].clone()
+    };
+    for name in ["devbench", "git", "docker"] {
+        assert_eq!(state(name), "loaded", "{listed}");
+    }
+    assert_eq!(state("openhands"), "not selected", "{listed}");
+}
+
+#[test]
+fn in_the_example_each_role_may_do_what_it_is_for() {
+    let Some(()) = inside("docker") else { return };
+    let setup = team();
+    let may = |role: &str, plugin: &str, tool: &str| {
+        let ended = setup.ended(&["explain", "--as", role, plugin, tool]);
+        assert!(ended.stderr.is_empty(), "{ended:?}");
+        ended.code == Some(0)
+    };
+    let cases = [
+        ("admin", "docker", "remove-container", true),
+        ("developer", "devbench", "exec_start", true),
+        ("developer", "docker", "list-containers", true),
+        ("developer", "docker", "remove-container", false),
+        ("reviewer", "git", "git_diff", true),
+        ("reviewer", "git", "git_push", false),
+        ("reviewer", "docker", "list-containers", false),
+    ];
+    for (role, plugin, tool, allowed) in cases {
+        assert_eq!(may(role, plugin, tool), allowed, "{role} {tool}");
+    }
+}
+
+#[test]
+fn the_files_that_the_example_wants_are_those_that_are_given() {
+    let wanted = read("windlass.toml");
+    let wanted = wanted.split("/run/secrets/").skip(1);
+    let wanted: Vec<_> = wanted.map(|rest| rest.split(['"', '\n']).next().unwrap()).collect();
+    assert!(!wanted.is_empty());
+    let (compose, unit) = (read("compose.yaml"), read("systemd/windlass.service"));
+    for name in wanted {
+        assert!(compose.contains(&format!("file: ./secrets/{name}\n")), "compose.yaml: {name}");
+        let credential = format!("LoadCredential={name}:/etc/windlass/secrets/{name}\n");
+        assert!(unit.contains(&credential), "windlass.service: {name}");
+    }
+}
+
+/// `windlass health` against a host at this address.
+fn health(setup: &Setup, words: &[&str]) -> (Option<i32>, String) {
+    let ended = setup.ended(&[&["health"], words].concat());
+    (ended.code, format!("{}{}", ended.stdout, ended.stderr))
+}
+
+#[test]
+fn a_host_that_answers_is_well_and_one_that_is_gone_is_not() {
+    let host: HttpHost = Setup::new().plugins(&["echo"]).http();
+    let at = host.address.clone();
+    let plain = Setup::new();
+    for words in [vec!["--at", at.as_str()], vec!["--at", &at, "--ready"]] {
+        let (code, text) = health(&plain, &words);
+        assert_eq!(code, Some(0), "{words:?}: {text}");
+    }
+    drop(host);
+    let (code, text) = health(&plain, &["--at", &at]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("nobody listens on"), "{text}");
+    let (code, text) = health(&plain, &[]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("neither `--at` nor"), "{text}");
+}
+
+/// The program that needs no library, if somebody built it.
+fn static_program() -> Option<PathBuf> {
+    let built = |folder: &Path| -> Option<PathBuf> {
+        let targets = fs::read_dir(folder).ok()?.flatten();
+        let programs = targets.map(|it| it.path().join("release/windlass"));
+        programs.into_iter().find(|it| it.is_file())
+    };
+    built(&root().join("target/static"))
+        .or_else(|| skip("no program without libraries: `cargo xtask static` builds it"))
+}
