@@ -4,7 +4,7 @@ mod image;
 
 use std::{
     env, fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output},
 };
 
@@ -181,11 +181,9 @@ fn a_host_that_answers_is_well_and_one_that_is_gone_is_not() {
 
 /// The program that needs no library, if somebody built it.
 fn static_program() -> Option<PathBuf> {
-    let built = |folder: &Path| -> Option<PathBuf> {
-        let targets = fs::read_dir(folder).ok()?.flatten();
-        let programs = targets.map(|it| it.path().join("release/windlass"));
-        programs.into_iter().find(|it| it.is_file())
-    };
-    built(&root().join("target/static"))
+    let program = root().join("target/static/windlass");
+    program
+        .is_file()
+        .then_some(program)
         .or_else(|| skip("no program without libraries: `cargo xtask static` builds it"))
 }

@@ -19,19 +19,17 @@ pub(crate) struct Profile {
     /// Also the name of its folder in `target`.
     pub(crate) name: &'static str,
     flags: &'static [&'static str],
-    /// Whether the program has its C library inside, and runs where there is none.
-    is_static: bool,
 }
 
 /// The whole workspace, as the tests build it: cargo unites features over what it builds, and would otherwise
 /// compile the engine twice.
-pub(crate) const DEBUG: Profile =
-    Profile { name: "debug", flags: &["--workspace", "--bins"], is_static: false };
+pub(crate) const DEBUG: Profile = Profile { name: "debug", flags: &["--workspace", "--bins"] };
 pub(crate) const RELEASE: Profile =
-    Profile { name: "release", flags: &["--package", "windlass", "--release"], is_static: false };
-/// What `deploy/Dockerfile` puts into an image that holds nothing else.
-pub(crate) const STATIC: Profile =
-    Profile { name: "static", flags: &["--package", "windlass", "--release"], is_static: true };
+    Profile { name: "release", flags: &["--package", "windlass", "--release"] };
+
+/// Has the C library in a program, and the program needs no file. Only how it is linked is another, so what is built for a release
+/// does for this as well.
+const STATIC: [&str; 2] = ["-C", "target-feature=+crt-static"];
 
 /// The first process of containers, in the bundle.
 const SUPERVISOR: &str = "supervisor";
@@ -44,11 +42,28 @@ pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
 
 /// Builds the host around plugins that are built.
 pub(crate) fn build_alone(profile: Profile) -> Result<PathBuf> {
-    let windlass = profile.folder()?.join("windlass");
+    build_by(profile, &|| compile(profile))
+}
+
+/// Builds the plugins, and the host as it ships without a need for any library; gives where the binary lies alone.
+pub(crate) fn build_static() -> Result<PathBuf> {
+    plugins::build()?;
+    let built = build_by(RELEASE, &|| {
+        let mut cargo = command::cargo();
+        cargo.arg("rustc").args(RELEASE.flags).args(["--bin", "windlass", "--"]).args(STATIC);
+        command::succeed(with_bundle(&mut cargo, RELEASE)?)
+    })?;
+    let alone = tree::made("static")?.join("windlass");
+    fs::copy(&built, &alone).with_context(|| format!("cannot write `{}`", alone.display()))?;
+    Ok(alone)
+}
+
+fn build_by(profile: Profile, compile: &dyn Fn() -> Result<()>) -> Result<PathBuf> {
+    let windlass = tree::target().join(profile.name).join("windlass");
     let components = bundle(profile)?;
-    compile(profile)?;
+    compile()?;
     if !components.is_empty() && compile_ahead(&windlass, &components)? {
-        compile(profile)?;
+        compile()?;
     }
     Ok(windlass)
 }
@@ -106,22 +121,7 @@ fn forget(path: &Path) -> Result<()> {
 fn compile(profile: Profile) -> Result<()> {
     let mut cargo = command::cargo();
     cargo.arg("build").args(profile.flags);
-    if profile.is_static {
-        // Cargo would build all anew whenever the flags change, so they have a target folder of their own.
-        let flags = [inside::STATIC, &plugins::without_paths_of_this_machine()];
-        cargo.args(["--target", &inside::target()?]);
-        cargo.env("CARGO_TARGET_DIR", tree::target().join(profile.name));
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    }
     command::succeed(with_bundle(&mut cargo, profile)?)
-}
-
-impl Profile {
-    /// Where cargo puts what it makes.
-    fn folder(&self) -> Result<PathBuf> {
-        let folder = tree::target().join(self.name);
-        Ok(if self.is_static { folder.join(inside::target()?).join("release") } else { folder })
-    }
 }
 
 /// Has the host compile the components; says whether any came out differently.

@@ -9,9 +9,6 @@ use crate::{command, plugins, tree};
 /// What the host starts first in each container.
 pub(crate) const SUPERVISOR: &str = "windlass-supervisor";
 
-/// With the C library inside.
-pub(crate) const STATIC: &str = "-Ctarget-feature=+crt-static";
-
 /// Builds a package's program of the same name as it ships; gives the binary's path.
 ///
 /// Such programs have a target folder of their own: cargo unites features over what it builds together, and the host wants more
@@ -19,7 +16,7 @@ pub(crate) const STATIC: &str = "-Ctarget-feature=+crt-static";
 pub(crate) fn build(package: &str) -> Result<PathBuf> {
     let target = target()?;
     let folder = tree::target().join("supervisor");
-    let flags = [STATIC, &plugins::without_paths_of_this_machine()];
+    let flags = ["-Ctarget-feature=+crt-static", &plugins::without_paths_of_this_machine()];
     // With a target named, the flags are for the program and not for what runs during the build.
     command::succeed(
         command::cargo()
@@ -37,7 +34,7 @@ pub(crate) fn build(package: &str) -> Result<PathBuf> {
 }
 
 /// Containers run on the machine of the host, so what builds the one builds the other.
-pub(crate) fn target() -> Result<String> {
+fn target() -> Result<String> {
     let text = command::answer(Command::new("rustc").arg("-vV").current_dir(tree::root()))
         .context("`rustc -vV` failed: run it")?;
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));

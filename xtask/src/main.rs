@@ -109,7 +109,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Plugins { fixtures: true } => plugins::build_with_fixtures()?,
         Command::Build { release: false } => println!("{}", host::build(host::DEBUG)?.display()),
         Command::Build { release: true } => println!("{}", host::build(host::RELEASE)?.display()),
-        Command::Static => println!("{}", host::build(host::STATIC)?.display()),
+        Command::Static => println!("{}", host::build_static()?.display()),
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Test { filter } => return test::test(filter.as_deref()),
         Command::Openhands => openhands::build()?,
