@@ -110,6 +110,8 @@ fn in_the_example_each_role_may_do_what_it_is_for() {
         ("developer", "docker", "remove-container", false),
         ("reviewer", "git", "git_diff", true),
         ("reviewer", "git", "git_push", false),
+        ("reviewer", "devbench", "fs_read", true),
+        ("reviewer", "devbench", "exec_start", false),
         ("reviewer", "docker", "list-containers", false),
     ];
     for (role, plugin, tool, allowed) in cases {

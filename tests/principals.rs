@@ -25,6 +25,7 @@ store = true
 allow = [{ plugins = ['asker'] }]
 [access.roles.noter]
 allow = [{ plugins = ['noter'] }]
+unasked = true
 [access.roles.bold]
 allow = ['*']
 unasked = true

@@ -57,7 +57,7 @@ fn our_own_plugin_takes_it_as_well() {
     let config = format!(
         "[plugins.docker.grants]\nstore = true\njobs = true\nfiles = ['{here}']\n\
          [plugins.docker.grants.engine]\nnames = ['wltdeploy-*']\nnetworks = ['wltdeploy_*']\n\
-         registries = ['docker.io']\nports = ['8931']\nbinds = ['{here}', '{socket}']\n\
+         registries = ['docker.io']\nports = ['8931']\nbinds = ['{here}']\n\
          powers = ['engine-socket', 'host-processes']\n"
     );
     let setup = setup.arguments(&["--plugins", "docker"]).config(&config);
