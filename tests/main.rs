@@ -18,6 +18,7 @@ mod resources;
 mod tasks;
 mod access;
 mod principals;
+mod audit;
 mod http;
 mod web;
 mod loading;
