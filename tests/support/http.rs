@@ -1,9 +1,9 @@
 //! A host that serves HTTP, and the plainest of clients for it.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufReader, Read as _, Write as _},
     net::TcpStream,
-    process::Child,
+    process::{Child, Command, ExitStatus},
     sync::{Arc, Mutex},
 };
 
@@ -84,6 +84,36 @@ impl HttpHost {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
+    }
+
+    /// Sends a request whose answer is a stream, and gives that.
+    pub(crate) fn stream(
+        &self,
+        method: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> BufReader<TcpStream> {
+        let mut connection = self.connect();
+        let (address, token, length) = (&self.address, self.token(), body.len());
+        let mut request = format!("{method} /mcp HTTP/1.1\r\nHost: {address}\r\n{ACCEPT}\r\n");
+        request += &format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+        for header in headers {
+            request += &format!("{header}\r\n");
+        }
+        request += &format!("Content-Length: {length}\r\n\r\n{body}");
+        connection.write_all(request.as_bytes()).unwrap();
+        BufReader::new(connection)
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself, and gives all that it wrote to stderr.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+        let status = wait(&mut self.child);
+        (status, whole(&self.errors.clone(), 2))
     }
 
     /// A POST of a message as a client of the second era sends it, with the token.

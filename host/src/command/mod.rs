@@ -5,6 +5,7 @@ mod call;
 mod clients;
 mod doctor;
 mod explain;
+mod health;
 mod inherited;
 mod look;
 mod open;
@@ -80,6 +81,8 @@ enum Command {
     Audit(audit::Record),
     /// Checks this machine and the configuration.
     Doctor(doctor::Doctor),
+    /// Asks a host that serves over HTTP whether it is well.
+    Health(health::Health),
     /// Prints the entry that an MCP client needs to use this host.
     Config(clients::Config),
     /// Prints a script that completes this command line.
@@ -113,6 +116,7 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
         Command::Token(token) => token.run().await,
         Command::Audit(record) => record.run().await,
         Command::Doctor(doctor) => doctor.run(bundled).await,
+        Command::Health(health) => health.run().await,
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {
             // It panics where it cannot write, and nobody may be reading any more.

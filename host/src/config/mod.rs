@@ -65,6 +65,8 @@ pub struct ServerConfig {
     pub waiting_calls: usize,
     /// How long one may wait, in seconds. Then it is answered "busy".
     pub waiting_seconds: u64,
+    /// Only plugins whose `sha256` is written down, besides those that are bundled.
+    pub pinned_plugins: bool,
 }
 
 /// What 32-bit WebAssembly can address, in MiB.
@@ -86,6 +88,7 @@ impl Default for ServerConfig {
             concurrent_calls: CONCURRENT_CALLS,
             waiting_calls: WAITING_CALLS,
             waiting_seconds: 30,
+            pinned_plugins: false,
         }
     }
 }
@@ -149,6 +152,8 @@ pub enum Auth {
 pub struct PluginConfig {
     /// The component's file. Absent: the bundled plugin of this name.
     pub component: Option<PathBuf>,
+    /// The digest of the component, as hexadecimal digits: no other one is loaded.
+    pub sha256: Option<String>,
     /// Put before the names of its tools and prompts.
     pub prefix: String,
     /// What it may do. Absent: nothing, or for a bundled plugin what ships beside it.
@@ -334,6 +339,12 @@ impl Config {
         for (name, plugin) in &self.plugins {
             let limits = self.limits.with(plugin.limits);
             limits.check().with_context(|| format!("plugins.{name}.limits"))?;
+            let is_digest =
+                |it: &String| it.len() == 64 && it.chars().all(|digit| digit.is_ascii_hexdigit());
+            ensure!(
+                plugin.sha256.as_ref().is_none_or(is_digest),
+                "plugins.{name}.sha256: it is no SHA-256 of 64 hexadecimal digits, as `windlass plugins inspect` shows it"
+            );
         }
         Ok(())
     }

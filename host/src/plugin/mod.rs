@@ -107,9 +107,7 @@ pub enum Change {
     Offers(String),
     /// The list of resources.
     Resources,
-    /// What this URI holds.
-    Resource(String),
-    /// The same of one that only this caller may read.
+    /// What this URI holds for this caller.
     ResourceOf(Arc<str>, String),
 }
 

@@ -147,6 +147,12 @@ impl Catalog {
             }
             self.prompts.insert(name, offered);
         }
+        plugin
+            .description
+            .resources
+            .iter()
+            .flat_map(|it| &it.templates)
+            .try_for_each(check::template)?;
         for scheme in plugin.description.resources.iter().flat_map(|it| &it.schemes) {
             let own = [super::workspaces::SCHEME, super::jobs::SCHEME];
             if own.iter().any(|own| scheme.eq_ignore_ascii_case(own)) {

@@ -11,6 +11,7 @@ mod events;
 mod load;
 mod grants;
 mod mounts;
+mod pins;
 mod schema;
 mod reload;
 mod watch;
@@ -89,8 +90,7 @@ pub enum News {
     Tools,
     Prompts,
     Resources,
-    Resource(String),
-    /// One that only this caller may read.
+    /// What a URI holds for this caller.
     ResourceOf(Arc<str>, String),
 }
 
@@ -236,7 +236,6 @@ impl Registry {
     pub fn hear(self: &Arc<Self>, change: Change) {
         match change {
             Change::Resources => self.tell(News::Resources),
-            Change::Resource(uri) => self.tell(News::Resource(uri)),
             Change::ResourceOf(caller, uri) => self.tell(News::ResourceOf(caller, uri)),
             Change::Offers(plugin) => {
                 let registry = self.clone();

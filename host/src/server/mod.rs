@@ -200,9 +200,9 @@ impl ServerHandler for Server {
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(self.prompts())
+        Ok(self.prompts(&caller(&context)))
     }
 
     async fn get_prompt(
@@ -224,9 +224,9 @@ impl ServerHandler for Server {
     async fn list_resource_templates(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(self.templates())
+        Ok(self.templates(&caller(&context)))
     }
 
     async fn read_resource(
