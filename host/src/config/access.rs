@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::OAuthConfig;
+use crate::secrets::Reference;
+
 /// Roles, and who has them without being asked who they are.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
@@ -16,6 +19,14 @@ pub struct AccessConfig {
     pub shared: bool,
     /// The roles of whoever started the host, or has the token of its state directory.
     pub local: Vec<String>,
+    /// Who makes tokens for callers, besides the host itself.
+    pub oauth: Option<OAuthConfig>,
+    /// The roles of who has a certificate with this name in it.
+    pub certificates: BTreeMap<String, Vec<String>>,
+    /// Whether callers can change the secret of their token for a token of an hour.
+    pub authenticate: bool,
+    /// What such tokens are signed with. Absent: something that ends with the host.
+    pub authenticate_secret: Option<Reference>,
 }
 
 /// What a role may do. What both lists name is refused.
@@ -82,6 +93,10 @@ impl Default for AccessConfig {
             auto_approve: Vec::new(),
             shared: false,
             local: vec!["admin".to_owned()],
+            oauth: None,
+            certificates: BTreeMap::new(),
+            authenticate: false,
+            authenticate_secret: None,
         }
     }
 }

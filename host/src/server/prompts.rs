@@ -10,7 +10,7 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Context, Server, answer, caller, convert,
+    Context, Server, answer, authenticate, caller, convert,
     notes::observer,
     questions::{Refusal, Reply, Sent, Turn},
     seal::Binding,
@@ -24,7 +24,8 @@ use crate::{
 impl Server {
     pub(super) fn prompts(&self) -> ListPromptsResult {
         let catalog = self.registry.catalog();
-        let prompts = catalog.prompts.values().map(to_mcp).collect();
+        let mut prompts: Vec<_> = catalog.prompts.values().map(to_mcp).collect();
+        prompts.extend(self.authenticates().then(authenticate::prompt));
         let result = ListPromptsResult { prompts, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
     }
@@ -34,6 +35,10 @@ impl Server {
         request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
+        if request.name == authenticate::NAME && self.authenticates() {
+            let granted = self.authenticate_by_prompt(request, &context).await?;
+            return Ok(GetPromptResponse::Complete(granted));
+        }
         let catalog = self.registry.catalog();
         let Some(offered) = catalog.prompts.get(&request.name) else {
             let message = format!("Unknown prompt: `{}`", request.name);

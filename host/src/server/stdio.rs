@@ -16,7 +16,8 @@ const GRACE: Duration = Duration::from_millis(500);
 pub async fn serve(server: Server) -> anyhow::Result<()> {
     let (input, output) = stdio_pipes();
     let calls = server.registry.config().server.concurrent_calls;
-    let gate = Gate::new(AsyncRwTransport::new_server(input, output), calls);
+    let access = server.access.clone();
+    let gate = Gate::new(AsyncRwTransport::new_server(input, output), access, calls);
     let (greeted, gone) = (gate.greeted(), gate.gone());
     let running = match server.serve(gate).await {
         Ok(running) => running,
