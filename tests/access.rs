@@ -9,7 +9,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Setup, failure, http::HttpHost, refusal, text_of};
 
+/// What `noter` asks for.
+const NOTER: &str = "[plugins.noter.grants]\nstore = true\n";
+
 const ROLES: &str = "
+[plugins.noter.grants]
+store = true
 [access]
 auto_approve = ['health']
 [access.roles.reader]
@@ -56,7 +61,7 @@ fn a_caller_sees_what_it_may_call_and_nothing_else() {
     host.speak_as(&reader);
     assert!(!tools(&host).contains(&"note_write".to_owned()));
     let unknown = refusal(&call(&host, "no_such_tool", &json!({})));
-    let hidden = refusal(&call(&host, "note_write", &json!({"name": "a", "text": "b"})));
+    let hidden = refusal(&call(&host, "note_write", &json!({"id": "a", "text": "b"})));
     assert_eq!(hidden, unknown.replace("no_such_tool", "note_write"));
     host.speak_as(&writer);
     assert!(tools(&host).contains(&"note_write".to_owned()));
@@ -73,7 +78,7 @@ fn what_a_caller_makes_is_there_for_that_caller_alone() {
     let mut host = host();
     let [ann, bob] = ["ann", "bob"].map(|name| key(&host.setup, name, &["admin"]));
     let note = |host: &HttpHost, text: &str| {
-        let written = call(host, "note_write", &json!({"name": "plan", "text": text}));
+        let written = call(host, "note_write", &json!({"id": "plan", "text": text}));
         assert!(written["result"]["isError"] != true, "{written}");
     };
     let read = |host: &HttpHost| {
@@ -92,11 +97,12 @@ fn what_a_caller_makes_is_there_for_that_caller_alone() {
 
 #[test]
 fn what_is_shared_is_there_for_all() {
-    let setup = Setup::new().plugins(&["noter"]).config("[access]\nshared = true\n");
+    let setup =
+        Setup::new().plugins(&["noter"]).config(&format!("{NOTER}[access]\nshared = true\n"));
     let mut host = setup.http();
     let [ann, bob] = ["ann", "bob"].map(|name| key(&host.setup, name, &["admin"]));
     host.speak_as(&ann);
-    call(&host, "note_write", &json!({"name": "plan", "text": "ours"}));
+    call(&host, "note_write", &json!({"id": "plan", "text": "ours"}));
     host.speak_as(&bob);
     let read = host.request("resources/read", json!({"uri": "note://plan"})).message();
     assert_eq!(read["result"]["contents"][0]["text"], "ours");
@@ -181,11 +187,12 @@ fn explain_says_why_somebody_may_or_may_not() {
 
 #[test]
 fn stdio_is_whoever_started_the_host() {
-    let local =
-        "[access]\nlocal = ['reader']\n[access.roles.reader]\nallow = [{ read_only = true }]\n";
-    let mut host = Setup::new().plugins(&["noter", "echo"]).config(local).modern();
+    let local = format!(
+        "{NOTER}[access]\nlocal = ['reader']\n[access.roles.reader]\nallow = [{{ read_only = true }}]\n"
+    );
+    let mut host = Setup::new().plugins(&["noter", "echo"]).config(&local).modern();
     assert!(!host.tools().contains(&"note_write".to_owned()));
-    let mut host = Setup::new().plugins(&["noter"]).modern();
-    let written = host.call("note_write", json!({"name": "a", "text": "b"}));
+    let mut host = Setup::new().plugins(&["noter"]).config(NOTER).modern();
+    let written = host.call("note_write", json!({"id": "a", "text": "b"}));
     assert!(written["isError"] != true, "{}", text_of(&written));
 }

@@ -311,21 +311,8 @@ fn bearer(header: &str) -> Option<&str> {
 }
 
 fn event(caller: &str, from: Origin, error: Option<String>) -> Event {
-    Event {
-        kind: Kind::Authentication,
-        caller: caller.to_owned(),
-        client: from.map(|it| it.to_string()).unwrap_or_default(),
-        plugin: String::new(),
-        digest: String::new(),
-        tool: String::new(),
-        arguments_hash: String::new(),
-        arguments: Value::Null,
-        status: if error.is_none() { "success" } else { "error" }.to_owned(),
-        error,
-        effects: Vec::new(),
-        duration_us: 0,
-        bytes: 0,
-    }
+    let client = from.map(|it| it.to_string()).unwrap_or_default();
+    Event { client, error, ..Event::new(Kind::Authentication, caller, "") }
 }
 
 /// The name of a caller whom somebody else vouches for: none that a token of ours can have, and safe wherever names stand.

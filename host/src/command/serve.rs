@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     access::Access,
-    audit::Audit,
     bundled::Bundled,
     config::{Auth, Grants, HttpConfig},
     error::told,
+    plugin::Plugin,
     registry::{self, Registry},
     server::{self, Address, Seal, Server},
 };
@@ -82,6 +82,8 @@ impl Serve {
         let state = self.opening.state.directory()?;
         tokio::spawn(look_after(registry.clone(), state));
         tokio::spawn(take_up_jobs(registry.clone()));
+        tokio::spawn(note_start(registry.clone()));
+        let ending = registry.clone();
         let served = tokio::select! {
             served = self.serve(registry) => served,
             () = asked_to_end() => Ok(()),
@@ -97,13 +99,19 @@ impl Serve {
                 () = asked_to_end() => {}
             }
         }
+        let error = served.as_ref().err().map(|error| format!("{error:#}"));
+        ending.note_admin("host end", Vec::new(), error);
+        if let Err(failure) = doors.audit.flush().await {
+            tracing::error!("the end of the record is not written: {:#}", told(failure));
+        }
         served.map(|()| ExitCode::SUCCESS)
     }
 
     async fn serve(&self, registry: Arc<Registry>) -> anyhow::Result<()> {
         let config = registry.config().http.clone();
         let access = |registry: &Registry| {
-            Access::open(&registry.config().access, registry.database().clone(), Audit::none())
+            let (database, audit) = (registry.database().clone(), registry.doors().audit.clone());
+            Access::open(&registry.config().access, database, audit)
         };
         let seal = Arc::new(Seal::new()?);
         let inherited = inherited::transport(&inherited::variable)?;
@@ -150,6 +158,19 @@ fn raise_open_files() {
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::debug!("no more open files are to be had: {error}");
+    }
+}
+
+/// Records that the host begins, and with what. The first answer does not wait for it.
+async fn note_start(registry: Arc<Registry>) {
+    sleep(HEAD_START).await;
+    let plugin = |plugin: &Arc<Plugin>| format!("plugin {} {}", plugin.name(), plugin.digest);
+    let noting = registry.clone();
+    let plugins = move || noting.catalog().plugins.values().map(plugin).collect();
+    let plugins: Result<Vec<String>, _> = tokio::task::spawn_blocking(plugins).await;
+    if let Ok(mut effects) = plugins {
+        effects.insert(0, format!("windlass {}", env!("CARGO_PKG_VERSION")));
+        registry.note_admin("host start", effects, None);
     }
 }
 

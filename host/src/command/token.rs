@@ -17,10 +17,15 @@ use crate::{
 pub(super) struct Token {
     #[command(subcommand)]
     act: Act,
+}
+
+/// What each of the commands takes.
+#[derive(Args)]
+struct Common {
     #[command(flatten)]
     opening: Opening,
     /// JSON, for programs.
-    #[arg(long, global = true)]
+    #[arg(long)]
     json: bool,
 }
 
@@ -36,11 +41,20 @@ enum Act {
         /// After how many days it ends. 0: never.
         #[arg(long, default_value_t = 90)]
         days: u32,
+        #[command(flatten)]
+        common: Common,
     },
     /// Lists the tokens there are. What they are is not kept.
-    List,
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
     /// Ends a token. From the next request on it lets nobody in.
-    Revoke { name: String },
+    Revoke {
+        name: String,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -59,47 +73,63 @@ struct Row {
 
 impl Token {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        self.opening.state.make()?;
-        let database = Database::at(&self.opening.state.database()?);
         match self.act {
-            Act::New { name, roles, days } => {
-                let access = self.opening.config()?.access;
-                for role in &roles {
-                    ensure!(
-                        access.role(role).is_some(),
-                        "there is no role `{role}`: write `[access.roles.{role}]`, or take `admin` or `user`"
-                    );
-                }
-                let life = u64::try_from((DAY * days).as_millis()).unwrap_or(u64::MAX);
-                let expires = (days > 0).then(|| now().saturating_add(life));
-                let made = Kept::make(&database, &name, roles, expires).await?;
-                let row = Row { token: Some(made.secret.clone()), ..row(&made.token) };
-                if self.json {
-                    output::print_json(&row)?;
-                } else {
-                    output::to_stderr("This is the only time that it is shown:");
-                    output::print(&made.secret);
-                }
+            Act::New { name, roles, days, common } => new(&name, roles, days, &common).await?,
+            Act::List { common } => {
+                let rows: Vec<_> = Kept::all(&common.database()?).await?.iter().map(row).collect();
+                common.print(&rows, || table(&rows))?;
             }
-            Act::List => {
-                let rows: Vec<_> = Kept::all(&database).await?.iter().map(row).collect();
-                if self.json {
-                    output::print_json(&rows)?;
-                } else {
-                    output::print(&table(&rows));
-                }
-            }
-            Act::Revoke { name } => {
-                let token = Kept::revoke(&database, &name).await?;
-                if self.json {
-                    output::print_json(&row(&token))?;
-                } else {
-                    output::print(&format!("`{name}` lets nobody in any more"));
-                }
+            Act::Revoke { name, common } => {
+                let token = Kept::revoke(&common.database()?, &name).await?;
+                common.note("token revoke", format!("token {name}")).await?;
+                common.print(&row(&token), || format!("`{name}` lets nobody in any more"))?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+impl Common {
+    fn database(&self) -> anyhow::Result<Database> {
+        self.opening.state.make()?;
+        Ok(Database::at(&self.opening.state.database()?))
+    }
+
+    /// Records what was done.
+    async fn note(&self, act: &str, effect: String) -> anyhow::Result<()> {
+        if !self.opening.config()?.audit.enabled {
+            return Ok(());
+        }
+        super::audit::note(&self.opening.state.record()?, act, effect).await
+    }
+
+    fn print(&self, rows: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.json {
+            return output::print_json(rows);
+        }
+        output::print(&text());
+        Ok(())
+    }
+}
+
+async fn new(name: &str, roles: Vec<String>, days: u32, common: &Common) -> anyhow::Result<()> {
+    let access = common.opening.config()?.access;
+    for role in &roles {
+        ensure!(
+            access.role(role).is_some(),
+            "there is no role `{role}`: write `[access.roles.{role}]`, or take `admin` or `user`"
+        );
+    }
+    let life = u64::try_from((DAY * days).as_millis()).unwrap_or(u64::MAX);
+    let expires = (days > 0).then(|| now().saturating_add(life));
+    let made = Kept::make(&common.database()?, name, roles, expires).await?;
+    if !common.json {
+        output::to_stderr("This is the only time that it is shown:");
+    }
+    let (name, roles) = (&made.token.name, made.token.roles.join(", "));
+    common.note("token new", format!("token {name} with the roles {roles}")).await?;
+    let row = Row { token: Some(made.secret.clone()), ..row(&made.token) };
+    common.print(&row, || made.secret)
 }
 
 fn row(token: &Kept) -> Row {

@@ -6,6 +6,7 @@
 mod callers;
 mod catalog;
 mod check;
+mod events;
 mod load;
 mod grants;
 mod mounts;
@@ -15,6 +16,7 @@ mod watch;
 mod workspaces;
 mod jobs;
 mod own;
+mod record;
 mod status;
 
 use std::{
@@ -22,7 +24,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -31,6 +33,7 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use crate::{
+    audit::{self, Audit},
     bundled::Bundled,
     capability::{
         Doors, tools,
@@ -50,11 +53,10 @@ pub use grants::{containers_of, place};
 pub use jobs::JobsOfCaller;
 pub use load::{Source, name_of, problems};
 pub use own::{LONGEST_WAIT, progress_to};
+pub use record::Entry;
 pub use reload::{Reading, follow_config};
 pub use schema::Schema;
 pub use watch::{components, follow};
-
-use own::OwnCall;
 
 /// How many pieces of news a slow listener may fall behind before it misses some.
 const NEWS: usize = 256;
@@ -70,6 +72,8 @@ pub struct Registry {
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
     running: AtomicUsize,
+    /// Which configuration it is, for the record.
+    revision: Mutex<Option<(Arc<Config>, String)>>,
 }
 
 /// What there is, whether it loaded or not.
@@ -95,6 +99,8 @@ pub struct Places {
     pub cache: PathBuf,
     pub database: PathBuf,
     pub workspaces: PathBuf,
+    /// None: nothing is recorded.
+    pub audit: Option<audit::Place>,
 }
 
 impl Registry {
@@ -108,19 +114,25 @@ impl Registry {
         let guests = config.server.concurrent_calls + 2 * config.jobs.concurrent;
         let engine = Engine::new(guests, config.largest_memory())?;
         let database = Database::at(&places.database);
+        let audit = places.audit.clone().map_or_else(Audit::none, Audit::at);
         let disk = Disk::at(&places.workspaces, database.clone());
-        Ok(Arc::new(Self {
+        let registry = Arc::new(Self {
             config: ArcSwap::from_pointee(config),
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
-            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default() },
+            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default(), audit },
             owners: Owners::default(),
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
             running: AtomicUsize::new(0),
-        }))
+            revision: Mutex::default(),
+        });
+        let known = Arc::downgrade(&registry);
+        let secret = move || known.upgrade().map(|it| it.secrets()).unwrap_or_default();
+        registry.doors.audit.keep_out(Arc::new(secret));
+        Ok(registry)
     }
 
     /// What there is at this moment.
@@ -152,6 +164,7 @@ impl Registry {
                     registry.hear(change);
                 }
             }),
+            audit: self.doors.audit.clone(),
             take_up,
             runtime: tokio::runtime::Handle::current(),
             claim,
@@ -200,30 +213,26 @@ impl Registry {
     }
 
     /// Runs a tool whose arguments fit its schema.
-    pub async fn call(
-        &self,
-        tool: &OfferedTool,
-        caller: &Arc<str>,
-        arguments: String,
-        client: Abilities,
-        answers: Option<Answers>,
-        observer: Arc<dyn Observer>,
-    ) -> Result<tools::Outcome, Error> {
+    pub async fn call(&self, tool: &OfferedTool, call: Call<'_>) -> Result<tools::Outcome, Error> {
         let outcome = match &tool.by {
             By::Plugin { plugin, own_name } => {
+                let Call { caller, arguments, client, answers, observer, entry, trial } = call;
                 let request = tools::Request {
                     tool: own_name.to_string(),
-                    arguments,
+                    arguments: arguments.to_owned(),
                     config: plugin.settings.config.to_string(),
                     client,
                     answers,
                 };
+                if trial.is_none() {
+                    entry.begin(tool.hints).await?;
+                }
+                let effects = Some(&entry.effects);
                 let occasion = Occasion::tool(caller, own_name, tool.hints);
+                let occasion = Occasion { effects, trial, ..occasion };
                 plugin.enter(request, occasion, observer).await?
             }
             By::Host(own) => {
-                let arguments = arguments.as_str();
-                let call = OwnCall { caller, arguments, client, answers, observer };
                 // Boxed, so that a plugin's call is no larger for it.
                 Box::pin(self.call_own(*own, call)).await?
             }
@@ -259,6 +268,19 @@ impl Registry {
     fn plugins(&self) -> std::sync::MutexGuard<'_, Plugins> {
         self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A call of a tool.
+pub struct Call<'a> {
+    pub caller: &'a Arc<str>,
+    /// A JSON object.
+    pub arguments: &'a str,
+    pub client: Abilities,
+    pub answers: Option<Answers>,
+    pub observer: Arc<dyn Observer>,
+    pub entry: &'a Entry,
+    /// The user was not asked yet: nothing is changed, and this is set where something would have been.
+    pub trial: Option<&'a Arc<AtomicBool>>,
 }
 
 /// The place of a call among all that run.

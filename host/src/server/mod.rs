@@ -10,6 +10,7 @@
 
 mod answer;
 mod authenticate;
+mod consent;
 mod convert;
 mod entry;
 mod gate;
