@@ -2,6 +2,7 @@
 
 mod oauth;
 mod hour;
+mod record;
 mod sessions;
 mod tls;
 

@@ -10,6 +10,8 @@ use crate::support::{
 };
 
 const OFFERED: &str = "
+[plugins.noter.grants]
+store = true
 [access]
 authenticate = true
 local = ['reader']
@@ -32,7 +34,7 @@ fn granted(result: &Value) -> String {
 
 /// Writes a note over stdio, as whoever the request says.
 fn write(host: &mut Host, said: &Value) -> Value {
-    let arguments = json!({"name": "plan", "text": "x"});
+    let arguments = json!({"id": "plan", "text": "x"});
     let meta = json!({"authorization": said});
     host.request("tools/call", json!({"name": "note_write", "arguments": arguments, "_meta": meta}))
 }
@@ -140,7 +142,7 @@ fn over_http_it_stands_in_the_header_or_in_the_request() {
     let [ann, bob] = ["ann", "bob"].map(|name| key(&host.setup, name, &["admin"]));
     host.speak_as(&bob);
     let token = granted(&call(&host, "authenticate", &arguments("ann", &ann))["result"]);
-    let note = json!({"name": "note_write", "arguments": {"name": "plan", "text": "hers"}});
+    let note = json!({"name": "note_write", "arguments": {"id": "plan", "text": "hers"}});
     let written = host.request_with("tools/call", note, &json!({"authorization": token}));
     assert!(written.message()["result"]["isError"] == false, "{written:?}");
     let read = |host: &HttpHost| {

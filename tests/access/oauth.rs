@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{call, tools};
+use super::{NOTER, call, tools};
 use crate::support::{
     Setup,
     http::{ACCEPT, Answer, HttpHost},
@@ -13,7 +13,8 @@ use crate::support::{
 };
 
 fn host(provider: &Provider) -> HttpHost {
-    Setup::new().plugins(&["echo", "noter"]).config(&provider.config()).http()
+    let config = format!("{}{NOTER}", provider.config());
+    Setup::new().plugins(&["echo", "noter"]).config(&config).http()
 }
 
 fn list_as(host: &mut HttpHost, token: &str) -> Answer {
@@ -46,7 +47,7 @@ fn what_each_of_them_makes_is_there_for_that_one_alone() {
     let mut host = host(&provider);
     super::key(&host.setup, "ann", &["admin"]);
     host.speak_as(&provider.token("ann", "mcp:all"));
-    call(&host, "note_write", &json!({"name": "plan", "text": "hers"}));
+    call(&host, "note_write", &json!({"id": "plan", "text": "hers"}));
     let read = |host: &HttpHost| {
         host.request("resources/read", json!({"uri": "note://plan"})).message()["result"].clone()
     };

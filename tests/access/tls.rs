@@ -117,7 +117,7 @@ fn a_client_with_a_certificate_that_is_named_needs_no_token() {
     let bob = authority.client("x", &["spiffe://example/bob"]);
     let bob = client_config(&authority, Some(&bob));
     assert!(tools(&host, &bob).contains("note_write"));
-    let note = json!({"name": "note_write", "arguments": {"name": "plan", "text": "his"}});
+    let note = json!({"name": "note_write", "arguments": {"id": "plan", "text": "his"}});
     let written = call_as(&host, &bob, "tools/call", note, &[]).unwrap();
     assert!(written.message()["result"]["isError"] == false, "{written:?}");
     let plan = json!({"uri": "note://plan"});
