@@ -1,6 +1,6 @@
 //! MCP over streamable HTTP, at `/mcp` unless the operator says otherwise: where it is listened for, and how many come.
 //!
-//! Who may come in says `entry`.
+//! Who may come in says `entrance`.
 
 use std::{
     convert::Infallible,
@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     Server,
-    entry::{Entry, LARGEST_BODY, Peer, Service},
+    entrance::{Entrance, LARGEST_BODY, Peer, Service},
     sessions::Sessions,
     tls::Tls,
 };
@@ -111,7 +111,7 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
     let factory = move || Ok(server.for_another());
     let service = Service::new(factory, manager, config);
     let Address { listener, config, tls } = address;
-    let entry = Arc::new(Entry { service, sessions, path: config.path, access });
+    let entrance = Arc::new(Entrance { service, sessions, path: config.path, access });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let place = places.clone().acquire_owned().await?;
@@ -123,26 +123,31 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
                 continue;
             }
         };
-        let (entry, tls) = (entry.clone(), tls.clone());
+        let (entrance, tls) = (entrance.clone(), tls.clone());
         tokio::spawn(async move {
-            connection(entry, stream, from.ip(), tls.as_deref()).await;
+            connection(entrance, stream, from.ip(), tls.as_deref()).await;
             drop(place);
         });
     }
 }
 
-async fn connection(entry: Arc<Entry>, stream: TcpStream, address: IpAddr, tls: Option<&Tls>) {
+async fn connection(
+    entrance: Arc<Entrance>,
+    stream: TcpStream,
+    address: IpAddr,
+    tls: Option<&Tls>,
+) {
     // Without it every answer waits 40 ms for the client's acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("no delay is not to be had: {error}");
     }
     let Some(tls) = tls else {
-        return talk(entry, stream, Peer { address, vouched: None }).await;
+        return talk(entrance, stream, Peer { address, vouched: None }).await;
     };
     match tls.accept(stream).await {
         Ok(stream) => {
-            let vouched = vouched(&entry.access, stream.get_ref().1);
-            talk(entry, stream, Peer { address, vouched }).await;
+            let vouched = vouched(&entrance.access, stream.get_ref().1);
+            talk(entrance, stream, Peer { address, vouched }).await;
         }
         Err(error) => tracing::debug!("a connection did not come to be: {error:#}"),
     }
@@ -153,13 +158,13 @@ fn vouched(access: &Access, connection: &rustls::ServerConnection) -> Option<Vou
     access.vouched(connection.peer_certificates()?.first()?)
 }
 
-async fn talk<S>(entry: Arc<Entry>, stream: S, peer: Peer)
+async fn talk<S>(entrance: Arc<Entrance>, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let answer = |request| {
-        let (entry, peer) = (entry.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(entry.answer(request, peer).await) }
+        let (entrance, peer) = (entrance.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(entrance.answer(request, peer).await) }
     };
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -12,7 +12,7 @@ mod answer;
 mod authenticate;
 mod consent;
 mod convert;
-mod entry;
+mod entrance;
 mod gate;
 mod http;
 mod jobs;

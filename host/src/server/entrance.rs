@@ -34,7 +34,7 @@ pub(super) type Service = StreamableHttpService<Server, LocalSessionManager>;
 pub(super) type Reply = Response<Tracked<BoxBody<Bytes, Infallible>>>;
 
 /// What every connection needs.
-pub(super) struct Entry {
+pub(super) struct Entrance {
     pub(super) service: Service,
     pub(super) sessions: Sessions,
     pub(super) path: String,
@@ -49,7 +49,7 @@ pub(super) struct Peer {
     pub(super) vouched: Option<Vouched>,
 }
 
-impl Entry {
+impl Entrance {
     pub(super) async fn answer(&self, mut request: Request<Incoming>, peer: Peer) -> Reply {
         if let Some(reply) = self.told_before(&request) {
             return reply;
