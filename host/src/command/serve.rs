@@ -109,21 +109,28 @@ impl Serve {
 
     async fn serve(&self, registry: Arc<Registry>) -> anyhow::Result<()> {
         let config = registry.config().http.clone();
-        let (database, shared) = (registry.database().clone(), registry.config().access.shared);
-        let server = Server::new(registry, Arc::new(Seal::new()?));
+        let access = |registry: &Registry| {
+            let (database, audit) = (registry.database().clone(), registry.doors().audit.clone());
+            Access::open(&registry.config().access, database, audit)
+        };
+        let seal = Arc::new(Seal::new()?);
         let inherited = inherited::transport(&inherited::variable)?;
         let listen = match (self.http, inherited) {
             (Some(Listen::Default), _) => config.listen,
             (Some(Listen::On(address)), _) => Some(address),
             (None, Some(Transport::Http(address))) => Some(address),
-            (None, _) => return server::serve_stdio(server).await,
+            (None, _) => {
+                let server = Server::new(registry.clone(), access(&registry)?.into(), seal);
+                return server::serve_stdio(server).await;
+            }
         };
         let config = HttpConfig { listen, auth: self.auth.unwrap_or(config.auth), ..config };
-        let access = |auth| {
-            let own = (auth == Auth::Token).then(|| self.opening.state.token()).transpose()?;
-            Ok(Access::new(own, shared, database))
-        };
-        let address = Address::bind(config, access).await?;
+        let address = Address::bind(config).await?;
+        let mut access = access(&registry)?;
+        if address.asks() {
+            access = access.with_token(self.opening.state.token()?);
+        }
+        let server = Server::new(registry, access.into(), seal);
         self.announce(&address)?;
         server::serve_http(server, address).await
     }
@@ -133,7 +140,7 @@ impl Serve {
         let url = address.url()?;
         output::to_stderr(&format!("listening on {url}"));
         let token: Option<PathBuf> =
-            if address.has_token() { Some(self.opening.state.token_file()?) } else { None };
+            if address.asks() { Some(self.opening.state.token_file()?) } else { None };
         if let Some(token) = &token {
             output::to_stderr(&format!("the bearer token lies in {}", token.display()));
         }

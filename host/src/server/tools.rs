@@ -9,7 +9,7 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Context, Server, answer, caller,
+    Context, Server, answer, authenticate, caller,
     consent::Round,
     convert,
     jobs::{knows_tasks, tasks_are_needed},
@@ -40,8 +40,9 @@ impl Server {
         let server = &config.server;
         if server.meta_tools {
             tools.extend(meta::tools(server.read_only));
-            tools.sort_by(|one, other| one.name.cmp(&other.name));
         }
+        tools.extend(self.authenticates().then(authenticate::tool));
+        tools.sort_by(|one, other| one.name.cmp(&other.name));
         let result = ListToolsResult { tools, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
     }
@@ -62,6 +63,9 @@ impl Server {
             meta::Request::Tool(request) => request,
             meta::Request::Answered(result) => return Ok(result.into()),
         };
+        if request.name == authenticate::NAME && self.authenticates() {
+            return Ok(self.authenticate(request, &context).await.into());
+        }
         let client = client(&context);
         // What a caller may not call at all is not there for it.
         let offered = self.registry.catalog().tools.get(&*request.name).cloned();
