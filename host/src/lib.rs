@@ -6,6 +6,8 @@ pub mod command;
 pub mod server;
 pub mod access;
 pub mod audit;
+pub mod figures;
+pub mod traces;
 pub mod registry;
 pub mod plugin;
 pub mod capability;

@@ -4,7 +4,7 @@ use super::{
     CallState,
     bindings::windlass::plugin::log::{Host, Level},
 };
-use crate::plugin::LogAllowance;
+use crate::{plugin::LogAllowance, traces::Trace};
 
 impl Host for CallState {
     async fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
@@ -32,11 +32,12 @@ impl CallState {
 
     fn pass_on(&self, level: Level, message: String) {
         let plugin = self.policy.plugin();
+        let trace_id = self.trace.as_ref().map(Trace::id);
         match level {
-            Level::Debug => tracing::debug!(target: "plugin", plugin, message),
-            Level::Info => tracing::info!(target: "plugin", plugin, message),
-            Level::Warn => tracing::warn!(target: "plugin", plugin, message),
-            Level::Error => tracing::error!(target: "plugin", plugin, message),
+            Level::Debug => tracing::debug!(target: "plugin", plugin, trace_id, message),
+            Level::Info => tracing::info!(target: "plugin", plugin, trace_id, message),
+            Level::Warn => tracing::warn!(target: "plugin", plugin, trace_id, message),
+            Level::Error => tracing::error!(target: "plugin", plugin, trace_id, message),
         }
         self.observer.log(level, message);
     }

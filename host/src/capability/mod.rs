@@ -32,10 +32,12 @@ use crate::{
     database::Database,
     disk::Disk,
     error::Failure,
+    figures::Figures,
     jobs::Jobs,
     life::Life,
     plugin::{Meter, Observer, Running},
     policy::Policy,
+    traces::Trace,
     web::Web,
 };
 
@@ -84,6 +86,8 @@ pub struct CallState {
     pub observer: Arc<dyn Observer>,
     /// The job whose run this is.
     pub job: Option<Arc<str>>,
+    /// The trace that the call belongs to. What it starts belongs to it too.
+    pub trace: Option<Trace>,
     /// Keeps the clock going while the guest computes.
     pub running: Running,
     /// Only for components whose language needs it.
@@ -97,13 +101,20 @@ pub struct Doors {
     pub disk: Disk,
     pub life: Life,
     pub jobs: Jobs,
+    pub figures: Figures,
 }
 
 impl Doors {
     /// For those who may not reach anything.
     pub fn nowhere() -> Self {
         let database = Database::nowhere();
-        Self { database, disk: Disk::nowhere(), life: Life::default(), jobs: Jobs::default() }
+        Self {
+            database,
+            disk: Disk::nowhere(),
+            life: Life::default(),
+            jobs: Jobs::default(),
+            figures: Figures::default(),
+        }
     }
 }
 

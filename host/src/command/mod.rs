@@ -15,12 +15,12 @@ mod state;
 mod token;
 mod tools;
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, sync::LazyLock};
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::bundled::Bundled;
+use crate::{bundled::Bundled, time::BEGUN};
 
 pub use open::Opening;
 pub use state::State;
@@ -85,6 +85,7 @@ enum Command {
 
 /// Runs the command line. What it prints for people goes to stdout, the log to stderr.
 pub fn run(bundled: &'static [Bundled]) -> ExitCode {
+    LazyLock::force(&BEGUN);
     let arguments = Arguments::parse();
     if let Err(error) = start_log(&arguments) {
         return complain(&error);

@@ -115,6 +115,7 @@ impl Opening {
             database: doors.database.clone(),
             disk: doors.disk.clone(),
             owners: registry.owners().clone(),
+            figures: registry.figures().clone(),
             config: registry.config().containers.clone(),
             at_once,
             claim: Box::new(move || claim()),

@@ -22,7 +22,7 @@ use crate::{
     config::{Auth, Grants, HttpConfig},
     error::told,
     registry::{self, Registry},
-    server::{self, Address, Seal, Server},
+    server::{self, Address, Lookout, Seal, Server},
 };
 
 #[derive(Args)]
@@ -40,6 +40,9 @@ pub(super) struct Serve {
 /// How long what an earlier host left waits for the client that waits for its first answer. Whoever needs a container
 /// before that has it looked for at once.
 const HEAD_START: Duration = Duration::from_millis(100);
+
+/// How long the end waits for a collector of traces.
+const LAST_TRACES: Duration = Duration::from_secs(1);
 
 /// An address, or the one of the configuration.
 #[derive(Clone, Copy)]
@@ -78,6 +81,11 @@ impl Serve {
                 .context("the configuration cannot be followed")?;
         }
         let doors = registry.doors().clone();
+        let traces = registry.traces().clone();
+        if let Some(lookout) = Lookout::bind(&registry.config().metrics).await? {
+            output::to_stderr(&format!("figures on http://{}/metrics", lookout.address()?));
+            tokio::spawn(lookout.serve(registry.clone()));
+        }
         let state = self.opening.state.directory()?;
         tokio::spawn(look_after(registry.clone(), state));
         tokio::spawn(take_up_jobs(registry.clone()));
@@ -96,6 +104,7 @@ impl Serve {
                 () = asked_to_end() => {}
             }
         }
+        traces.flush(LAST_TRACES).await;
         served.map(|()| ExitCode::SUCCESS)
     }
 

@@ -9,6 +9,7 @@ mod containers;
 mod engine;
 mod mounts;
 mod read;
+mod watching;
 
 use std::{
     collections::BTreeMap,
@@ -31,6 +32,7 @@ pub use grants::{Grants, HttpGrant};
 pub use jobs::JobsConfig;
 pub use mounts::{Group, Mount, check_apart, check_real};
 pub use read::{from_text, parse};
+pub use watching::{LogFormat, LogsConfig, MetricsConfig, TracesConfig};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -41,6 +43,9 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub jobs: JobsConfig,
     pub access: AccessConfig,
+    pub metrics: MetricsConfig,
+    pub traces: TracesConfig,
+    pub logs: LogsConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
 }
 
@@ -300,6 +305,8 @@ impl Config {
             "http.path: `{}` is no path such as `/mcp`",
             self.http.path
         );
+        self.metrics.check()?;
+        self.traces.check()?;
         self.limits.check().context("limits")?;
         for (name, plugin) in &self.plugins {
             let limits = self.limits.with(plugin.limits);

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     capability::{self, CallState, Counters, Doors, Memory, prompts, resources, tools, work},
     config::{Grants, Limits},
+    figures::Names,
     policy::Policy,
     secrets::Secrets,
     web::Web,
@@ -28,6 +29,8 @@ pub struct Settings {
     pub secrets: Secrets,
     /// A JSON object.
     pub config: Arc<str>,
+    /// Other names of figures that are the plugin's.
+    pub names: Names,
 }
 
 /// A compiled component that has described itself and is not linked to anything yet.
@@ -162,6 +165,7 @@ async fn describe(
         meter: Meter::new(limits),
         observer: Arc::new(Nobody),
         job: None,
+        trace: None,
         running: engine.start_call(),
         wasi: None,
     };

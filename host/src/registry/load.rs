@@ -209,6 +209,7 @@ impl Registry {
             grants,
             secrets: Secrets::fetch(name, &references)?.after(&self.secrets_of(name)),
             config: config.into(),
+            names: defaults.figures,
         })
     }
 
@@ -246,7 +247,7 @@ impl Registry {
     }
 
     fn catalog_of(&self, plugins: &BTreeMap<String, Arc<Plugin>>) -> anyhow::Result<Catalog> {
-        Catalog::of(plugins, &Visible(&self.config().server))
+        Catalog::of(plugins, &Visible(&self.config().server), self.figures())
     }
 
     fn note_failure(&self, name: &str, error: &anyhow::Error) {

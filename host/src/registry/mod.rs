@@ -15,13 +15,14 @@ mod watch;
 mod workspaces;
 mod jobs;
 mod own;
+mod figures;
 mod status;
 
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -39,13 +40,16 @@ use crate::{
     config::Config,
     database::Database,
     disk::Disk,
+    figures::Figures,
     jobs::Jobs,
     life::{Life, Owners},
     plugin::{Cache, Change, Engine, Observer, Occasion, Plugin},
+    traces::Traces,
 };
 
 pub use crate::policy::LOCAL;
 pub use catalog::{By, Catalog, OfferedPrompt, OfferedTool, Visible, output_of};
+pub use figures::Unready;
 pub use grants::{containers_of, place};
 pub use jobs::JobsOfCaller;
 pub use load::{Source, name_of, problems};
@@ -70,6 +74,10 @@ pub struct Registry {
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
     running: AtomicUsize,
+    /// For what goes on in the background, which must not keep it.
+    itself: Weak<Self>,
+    traces: Traces,
+    watched: figures::Watched,
 }
 
 /// What there is, whether it loaded or not.
@@ -109,17 +117,22 @@ impl Registry {
         let engine = Engine::new(guests, config.largest_memory())?;
         let database = Database::at(&places.database);
         let disk = Disk::at(&places.workspaces, database.clone());
-        Ok(Arc::new(Self {
+        let figures = Figures::new()?;
+        let traces = Traces::new(&config.traces, &figures);
+        Ok(Arc::new_cyclic(|itself| Self {
+            itself: itself.clone(),
             config: ArcSwap::from_pointee(config),
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
-            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default() },
+            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default(), figures },
             owners: Owners::default(),
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
             running: AtomicUsize::new(0),
+            traces,
+            watched: figures::Watched::default(),
         }))
     }
 
@@ -169,6 +182,14 @@ impl Registry {
     /// What counts for each plugin at each moment.
     pub fn owners(&self) -> &Owners {
         &self.owners
+    }
+
+    pub fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
+    pub fn figures(&self) -> &Figures {
+        &self.doors.figures
     }
 
     pub fn disk(&self) -> &Disk {

@@ -19,12 +19,16 @@ use crate::{
         tools::{Hints, Outcome, Output},
         types::{Abilities, Answers, Code, Content, Error, Questions},
     },
+    figures::Figures,
     jobs::{Board, JobFilter, Record, State},
     plugin::{Observer, Progress},
 };
 
 /// Who owns these tools, as lists of tools say it.
 pub(super) const HOST: &str = "windlass";
+
+/// The tool that shows the figures. Who may call it may read them over HTTP too.
+pub(super) const METRICS: &str = "metrics";
 
 /// How long a call waits for a job at most. Some clients give up after a minute, and lose what comes then.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(40);
@@ -42,6 +46,7 @@ pub enum OwnTool {
     Log,
     Result,
     Cancel,
+    Metrics,
 }
 
 /// A call of one of them.
@@ -69,8 +74,15 @@ struct Named {
 }
 
 impl OwnTool {
-    pub const ALL: [Self; 6] =
-        [Self::List, Self::Status, Self::Wait, Self::Log, Self::Result, Self::Cancel];
+    pub const ALL: [Self; 7] = [
+        Self::List,
+        Self::Status,
+        Self::Wait,
+        Self::Log,
+        Self::Result,
+        Self::Cancel,
+        Self::Metrics,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -80,6 +92,7 @@ impl OwnTool {
             Self::Log => "job_log",
             Self::Result => "job_result",
             Self::Cancel => "job_cancel",
+            Self::Metrics => METRICS,
         }
     }
 
@@ -98,6 +111,7 @@ impl OwnTool {
             Self::Log => "Read a job's log",
             Self::Result => "Get a job's result",
             Self::Cancel => "Cancel a job",
+            Self::Metrics => "Show metrics",
         }
     }
 
@@ -117,6 +131,9 @@ impl OwnTool {
             Self::Cancel => {
                 "Ends a job, and what it began with it. One that has ended already stays as it is."
             }
+            Self::Metrics => {
+                "Answers counters, gauges and histograms of the host and its plugins in the text format of Prometheus. The counters start at 0 with the host."
+            }
         }
     }
 
@@ -124,6 +141,7 @@ impl OwnTool {
         let id = json!({"type": "string", "description": "The job's id."});
         let (properties, required) = match self {
             Self::List => (filters(), json!([])),
+            Self::Metrics => (json!({}), json!([])),
             Self::Wait => {
                 let most = LONGEST_WAIT.as_secs();
                 let seconds = json!({"type": "integer", "minimum": 0, "maximum": most, "default": WAITED, "description": "How long to wait."});
@@ -152,6 +170,10 @@ impl OwnTool {
                 let properties = json!({"job_id": {"type": "string"}, "state": {"type": "string"}, "log": {"type": "string"}});
                 json!({"type": "object", "properties": properties, "required": ["job_id", "state", "log"]})
             }
+            Self::Metrics => {
+                let properties = json!({"metrics": {"type": "string"}});
+                json!({"type": "object", "properties": properties, "required": ["metrics"]})
+            }
             Self::Result => {
                 let properties = json!({"job_id": {"type": "string"}, "result": {}});
                 json!({"type": "object", "properties": properties, "required": ["job_id", "result"]})
@@ -159,7 +181,7 @@ impl OwnTool {
         }
     }
 
-    pub(super) fn offered(self) -> Result<OfferedTool, String> {
+    pub(super) fn offered(self, figures: &Figures) -> Result<OfferedTool, String> {
         Ok(OfferedTool {
             name: self.name().to_owned(),
             by: By::Host(self),
@@ -168,6 +190,7 @@ impl OwnTool {
             hints: self.hints(),
             input: Schema::of_arguments(&self.input().to_string())?,
             output: Some(Schema::new(&self.output().to_string())?),
+            figures: figures.of_tool(HOST, self.name()),
         })
     }
 }
@@ -188,6 +211,9 @@ impl Registry {
         tool: OwnTool,
         call: OwnCall<'_>,
     ) -> Result<Outcome, Error> {
+        if tool == OwnTool::Metrics {
+            return Ok(done(&json!({"metrics": self.figures_text().await})));
+        }
         let jobs = self.jobs_of(call.caller).await?;
         let named = || read::<Named>(call.arguments);
         match tool {
@@ -197,6 +223,7 @@ impl Registry {
             OwnTool::Log => log(&jobs, &named()?).await,
             OwnTool::Result => result(&jobs, &named()?.job_id).await,
             OwnTool::Cancel => Ok(done(&status(&jobs.cancel(&named()?.job_id).await?))),
+            OwnTool::Metrics => Err(Error::invalid("it is about no job".to_owned())),
         }
     }
 }

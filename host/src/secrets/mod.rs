@@ -47,6 +47,16 @@ pub struct Values {
     earlier: VecDeque<String>,
 }
 
+impl Reference {
+    /// The value, for what is none of a plugin's.
+    pub fn fetch(&self) -> anyhow::Result<String> {
+        match self {
+            Self::Environment(name) => variable(name),
+            Self::File(path) => Ok(File::new("", String::new(), path).read()?.0),
+        }
+    }
+}
+
 impl Secrets {
     /// Fetches every value; one that is missing is an error that names its key.
     pub fn fetch(plugin: &str, references: &BTreeMap<String, Reference>) -> anyhow::Result<Self> {

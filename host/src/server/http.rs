@@ -25,10 +25,12 @@ use tokio::{
 use super::{
     Server,
     sessions::{Sessions, Tracked},
+    watch::{self, Page},
 };
 use crate::{
     access::{Access, Refused},
     config::{Auth, HttpConfig},
+    registry::Registry,
 };
 
 /// The largest request.
@@ -60,6 +62,9 @@ struct Shared {
     sessions: Sessions,
     path: String,
     access: Access,
+    registry: Arc<Registry>,
+    /// The names under which this host may be asked.
+    hosts: Vec<String>,
 }
 
 impl Address {
@@ -122,10 +127,17 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
     let sessions = Sessions::default();
     tokio::spawn(sessions.clone().end_silent(manager.clone()));
     let config = address.service_config()?;
+    let (registry, hosts) = (server.registry.clone(), config.allowed_hosts.clone());
     let factory = move || Ok(server.for_another());
     let service = Service::new(factory, manager, config);
-    let shared =
-        Arc::new(Shared { service, sessions, path: address.config.path, access: address.access });
+    let shared = Arc::new(Shared {
+        service,
+        sessions,
+        path: address.config.path,
+        access: address.access,
+        registry,
+        hosts,
+    });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let place = places.clone().acquire_owned().await?;
@@ -166,7 +178,8 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, from: IpAddr) {
 
 impl Shared {
     async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Reply {
-        if request.uri().path() != self.path {
+        let page = Page::at(request.uri().path()).filter(|_| request.uri().path() != self.path);
+        if page.is_none() && request.uri().path() != self.path {
             return plain(
                 StatusCode::NOT_FOUND,
                 "the endpoint is elsewhere; the host printed where",
@@ -184,11 +197,23 @@ impl Shared {
                 "web pages of other origins are not served",
             );
         }
+        if page.is_some()
+            && let Err(refused) = watch::check_method(request.method())
+                .and_then(|()| watch::check(request.headers(), &self.hosts))
+        {
+            return whole(refused);
+        }
+        if let Some(page) = page.filter(|it| it.is_open()) {
+            return whole(page.answer(&self.registry).await);
+        }
         let header = request.headers().get(header::AUTHORIZATION);
         let caller = match self.access.caller(header.and_then(|it| it.to_str().ok()), from).await {
             Ok(caller) => caller,
             Err(refused) => return refusal(&refused),
         };
+        if let Some(page) = page {
+            return whole(page.answer_to(&self.registry, &caller).await);
+        }
         let ended = request.method() == Method::DELETE;
         let id = session(request.headers());
         let under_way = id.as_deref().map(|id| self.sessions.begin(id));
@@ -246,6 +271,10 @@ async fn read(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Reply>
         Ok(Err(_)) => Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 4 MiB")),
         Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "the request did not come within 30 s")),
     }
+}
+
+fn whole(answer: watch::Answer) -> Reply {
+    answer.map(|body| Tracked::new(body.boxed(), None))
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Reply {

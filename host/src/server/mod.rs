@@ -14,6 +14,7 @@ mod gate;
 mod http;
 mod jobs;
 mod listen;
+mod measured;
 mod meta;
 mod notes;
 mod prompts;
@@ -24,6 +25,7 @@ mod sessions;
 mod stdio;
 mod tasks;
 mod tools;
+mod watch;
 
 use std::{
     collections::BTreeSet,
@@ -53,6 +55,7 @@ use crate::{access::Caller, registry::Registry};
 pub use http::{Address, serve as serve_http};
 pub use seal::Seal;
 pub use stdio::serve as serve_stdio;
+pub use watch::Lookout;
 
 /// What models read of all plugins together is cut here: clients cut it anyway.
 const LONGEST_INSTRUCTIONS: usize = 2 << 10;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     Context, Server, answer, caller, convert,
     jobs::{knows_tasks, tasks_are_needed},
+    measured::{self, Measured},
     meta,
     notes::observer,
     questions::{Refusal, Reply, Sent, Turn},
@@ -22,7 +23,9 @@ use crate::{
         tools::{Hints, Outcome, Output},
         types::{Abilities, Code, Error},
     },
+    figures::Stage,
     registry::{Object, OfferedTool},
+    traces,
 };
 
 impl Server {
@@ -63,12 +66,18 @@ impl Server {
         let Some(tool) = offered.filter(|tool| self.registry.shows(&caller, tool)) else {
             let message =
                 format!("Unknown tool: `{}`; tools/list names all there are", request.name);
+            measured::count_unknown(&self.registry);
             return Err(ErrorData::invalid_params(message, None));
         };
         let cancelled = context.ct.clone();
+        let measured = Measured::begin(&self.registry, &tool, &context);
+        let work = self.call_tool_of(&tool, request, &caller, &context);
         tokio::select! {
             biased;
-            replied = self.call_tool_of(&tool, request, &caller, &context) => reply(replied),
+            replied = traces::within(measured.trace(), work) => {
+                measured.end(&replied);
+                reply(replied)
+            }
             () = cancelled.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
         }
     }
@@ -80,7 +89,8 @@ impl Server {
         caller: &Caller,
         context: &Context,
     ) -> Result<CallToolResponse, Refusal> {
-        let admission = self.registry.admit()?;
+        let figures = self.registry.figures();
+        let admission = figures.time(Stage::Queue, async { self.registry.admit() }).await?;
         tracing::debug!(tool = tool.name.as_str(), plugin = tool.owner(), "called");
         if tool.hints.contains(Hints::NEEDS_TASKS) && !knows_tasks(context) {
             return Err(tasks_are_needed());

@@ -6,6 +6,7 @@ mod addresses;
 mod body;
 mod dial;
 mod mask;
+mod reports;
 
 use std::{
     collections::BTreeMap,
@@ -35,6 +36,7 @@ use crate::{
 
 pub use body::Body;
 pub use dial::dial;
+pub use reports::Reports;
 
 use addresses::{Addresses, LeadsToPrivate};
 use mask::Mask;
