@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub use chain::{Head, Verified, verify};
-pub use redact::redacted;
+pub use redact::{names_secret, redacted};
 pub use writer::Audit;
 
 /// What happened.

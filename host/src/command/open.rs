@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{State, inherited};
+use super::{State, inherited, log};
 use crate::{
     bundled::Bundled,
     config::Config,
@@ -81,7 +81,9 @@ impl Opening {
             database: self.state.database()?,
             workspaces: self.state.workspaces()?,
         };
-        Registry::new(self.config()?, &places, bundled)
+        let config = self.config()?;
+        log::prefer(config.logs.format);
+        Registry::new(config, &places, bundled)
     }
 
     /// Where the plugins are that are not bundled.

@@ -22,6 +22,7 @@ use crate::{
     config::{Auth, Grants, HttpConfig},
     error::told,
     registry::{self, Registry},
+    secrets::hide,
     server::{self, Address, Lookout, Seal, Server},
 };
 
@@ -122,6 +123,7 @@ impl Serve {
         let config = HttpConfig { listen, auth: self.auth.unwrap_or(config.auth), ..config };
         let access = |auth| {
             let own = (auth == Auth::Token).then(|| self.opening.state.token()).transpose()?;
+            own.iter().for_each(|token| hide(token));
             Ok(Access::new(own, shared, database))
         };
         let address = Address::bind(config, access).await?;

@@ -105,7 +105,7 @@ async fn run(mut receiver: mpsc::Receiver<Wanted>, url: Url, figures: Figures) {
                 Err(_) => {}
             }
         }
-        for flushed in flushed {
+        if let Some(flushed) = flushed {
             // Whoever waited may have gone.
             let _ = flushed.send(());
         }
