@@ -16,6 +16,7 @@ mod consent;
 mod resources;
 mod tasks;
 mod access;
+mod figures;
 mod http;
 mod web;
 mod loading;

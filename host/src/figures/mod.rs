@@ -191,6 +191,11 @@ impl Figures {
 impl Counted {
     fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
+        // Those that alerts are about are there before anything has happened.
+        let from_zero = |counters: IntCounterVec, values: &[&str]| {
+            values.iter().for_each(|value| counters.with_label_values(&[*value]).reset());
+            counters
+        };
         let counters = |name: &str, help: &str, labels: &[&str]| {
             kept(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
@@ -207,6 +212,17 @@ impl Counted {
         let of = ["plugin", "tool", "status"];
         let waiting = IntGauge::new("windlass_calls_waiting", "Calls that wait for their turn")?;
         let rows = IntCounter::new("windlass_record_rows_total", "Rows of the record")?;
+        let refusals = counters(
+            "windlass_refusals_total",
+            "Calls that failed or were refused, by their error's code",
+            &["code"],
+        )?;
+        let attempts = counters(
+            "windlass_authentication_attempts_total",
+            "How often somebody said who they are over HTTP",
+            &["status"],
+        )?;
+        let spans = counters("windlass_spans_total", "Spans of traces", &["outcome"])?;
         Ok(Self {
             calls: counters("windlass_calls_total", "Calls of tools that have ended", &of)?,
             call_seconds: histograms(
@@ -216,20 +232,12 @@ impl Counted {
                 &SECONDS,
             )?,
             stages: Stage::ALL.map(|stage| stages.with_label_values(&[stage.name()])),
-            refusals: counters(
-                "windlass_refusals_total",
-                "Calls that failed or were refused, by their error's code",
-                &["code"],
-            )?,
-            attempts: counters(
-                "windlass_authentication_attempts_total",
-                "How often somebody said who they are over HTTP",
-                &["status"],
-            )?,
+            refusals: from_zero(refusals, &["DENIED", "LIMIT"]),
+            attempts: from_zero(attempts, &["success", "failure", "limited"]),
             waiting: kept(&registry, waiting)?,
             record_rows: kept(&registry, rows)?,
             record_writes: AtomicBool::new(true),
-            spans: counters("windlass_spans_total", "Spans of traces", &["outcome"])?,
+            spans: from_zero(spans, &["sent", "failed", "dropped"]),
             process_seconds: histograms(
                 "windlass_process_duration_seconds",
                 "How long programs in containers ran",

@@ -71,7 +71,8 @@ impl Rooms {
     /// What the engine has within reach of a plugin.
     pub async fn census_of_theirs(&self, policy: &Policy) -> Result<Engine> {
         let looking = policy.approve_looking_around("engine.list")?;
-        let mut engine = Engine::default();
+        let none = [("running", 0), ("exited", 0)];
+        let mut engine = Engine { containers: none.into(), ..Engine::default() };
         let mut stacks = BTreeSet::new();
         for (theirs, summary) in self.docker.list_theirs(&looking, true, &[]).await? {
             if policy.reaches(&theirs) {

@@ -92,7 +92,9 @@ impl Registry {
         let mut page = self.figures().page();
         self.add_own(&mut page);
         if let Some(rooms) = self.doors.life.opened() {
-            add_census(&mut page, &rooms.census());
+            let mut census = rooms.census();
+            self.add_those_without(&mut census);
+            add_census(&mut page, &census);
         }
         if let Some(seen) = &*self.watched.seen.load() {
             add_seen(&mut page, seen);
@@ -106,6 +108,17 @@ impl Registry {
             plugin.counters().add_to(&mut page, name, &|figure| hosts.contains(figure));
         }
         page.text()
+    }
+
+    /// A plugin that may have containers and has none has 0 of them.
+    fn add_those_without(&self, census: &mut Census) {
+        for (plugin, owner) in &*self.owners.load() {
+            if owner.policy.grants().containers.is_some() {
+                census.containers.entry((plugin.clone(), "running")).or_default();
+                census.warm.entry(plugin.clone()).or_default();
+                census.processes.entry(plugin.clone()).or_default();
+            }
+        }
     }
 
     /// What is not as it should be. Anybody may ask, so all who do at about the same time get one answer.
@@ -151,7 +164,7 @@ impl Registry {
         page.gauge("windlass_calls_running", "Calls that have not ended", &[], running);
         let guests = self.engine.guests() as f64;
         page.gauge("windlass_guests", "Instances of plugins that are in use", &[], guests);
-        let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut states = BTreeMap::from([("loaded", 0), ("out_of_service", 0)]);
         for plugin in self.catalog().plugins.values() {
             let out = plugin.is_out_of_service();
             *states.entry(if out { "out_of_service" } else { "loaded" }).or_default() += 1;

@@ -28,7 +28,7 @@ use super::{
     watch::{self, Page},
 };
 use crate::{
-    access::{Access, Refused},
+    access::{Access, Caller, Refused},
     config::{Auth, HttpConfig},
     registry::Registry,
 };
@@ -207,7 +207,9 @@ impl Shared {
             return whole(page.answer(&self.registry).await);
         }
         let header = request.headers().get(header::AUTHORIZATION);
-        let caller = match self.access.caller(header.and_then(|it| it.to_str().ok()), from).await {
+        let known = self.access.caller(header.and_then(|it| it.to_str().ok()), from).await;
+        self.registry.figures().count_attempt(attempt(&known));
+        let caller = match known {
             Ok(caller) => caller,
             Err(refused) => return refusal(&refused),
         };
@@ -230,6 +232,16 @@ impl Shared {
         let begun = || Some(self.sessions.begin(&session(response.headers())?));
         let under_way = under_way.or_else(begun);
         response.map(|body| Tracked::new(body, under_way))
+    }
+}
+
+/// As what it is counted when somebody wants to come in.
+fn attempt(known: &Result<Caller, Refused>) -> &'static str {
+    match known {
+        Ok(_) => "success",
+        Err(Refused::Unknown) => "failure",
+        Err(Refused::TooOften(_)) => "limited",
+        Err(Refused::Unavailable) => "unavailable",
     }
 }
 
