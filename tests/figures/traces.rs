@@ -60,7 +60,7 @@ impl Collector {
 }
 
 fn call_within(host: &mut Host, tool: &str, arguments: &Value, parent: &str) -> Value {
-    let meta = json!({"traceparent": parent});
+    let meta = json!({"traceparent": parent, "tracestate": "vendor=1"});
     let parameters = json!({"name": tool, "arguments": arguments, "_meta": meta});
     host.request("tools/call", parameters)["result"].clone()
 }
@@ -79,6 +79,7 @@ fn a_call_is_a_span_below_the_client_s_and_its_stages_are_below_it() {
     let spans = collector.until(3);
     let call = spans.iter().find(|it| it["name"] == "tools/call echo").unwrap();
     assert_eq!((&call["traceId"], &call["parentSpanId"]), (&json!(TRACE), &json!(SPAN)));
+    assert_eq!(call["traceState"], "vendor=1");
     assert_eq!(attribute(call, "windlass.plugin"), "echo");
     assert_eq!(attribute(call, "windlass.outcome"), "success");
     assert_eq!(call["status"]["code"], 1);

@@ -39,7 +39,7 @@ const LONG_SECONDS: [f64; 10] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 60
 const BYTES: [f64; 8] =
     [256.0, 4096.0, 65_536.0, 524_288.0, 4_194_304.0, 33_554_432.0, 268_435_456.0, 2_147_483_648.0];
 /// How many tools have figures of their own. A plugin may rename its tools as often as it likes.
-const MOST_TOOLS: usize = 1000;
+const MOST_TOOLS: usize = 500;
 /// The label of all others.
 const OTHER: &str = "other";
 

@@ -26,6 +26,8 @@ pub(super) struct Span {
     pub(super) trace: Id<16>,
     pub(super) id: Id<8>,
     pub(super) parent: Option<Id<8>>,
+    /// What others have to say of the trace.
+    pub(super) state: Option<String>,
     pub(super) name: String,
     /// A client's call, and not a part of one.
     pub(super) is_call: bool,
@@ -155,6 +157,7 @@ fn written(span: &Span) -> Value {
         "traceId": span.trace.to_string(),
         "spanId": span.id.to_string(),
         "parentSpanId": span.parent.map(|it| it.to_string()).unwrap_or_default(),
+        "traceState": span.state.as_deref().unwrap_or_default(),
         "name": span.name,
         "kind": if span.is_call { server } else { internal },
         "startTimeUnixNano": nanoseconds(span.begun),
@@ -198,6 +201,7 @@ mod tests {
                 trace: Id::random(),
                 id: Id::random(),
                 parent: None,
+                state: None,
                 name: "x".to_owned(),
                 is_call: true,
                 begun: SystemTime::now(),
