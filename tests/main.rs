@@ -17,6 +17,7 @@ mod resources;
 mod tasks;
 mod access;
 mod figures;
+mod audit;
 mod http;
 mod web;
 mod loading;

@@ -36,6 +36,7 @@ fn a_panic_of_the_host_is_answered() {
         cache: cache(),
         database: setup.path("windlass.db"),
         workspaces: setup.path("workspaces"),
+        audit: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -122,6 +122,15 @@ impl HttpHost {
         (std::mem::replace(&mut self.setup, Setup::new()), said)
     }
 
+    /// Asks it to end, as an operator does, and waits until it has. Gives back the same.
+    pub(crate) fn stop(mut self) -> (Setup, String) {
+        let pid = self.pid().to_string();
+        assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
+        wait(&mut self.child);
+        let said = whole(&self.errors.clone(), 2);
+        (std::mem::replace(&mut self.setup, Setup::new()), said)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 
 use crate::{
+    audit::{Audit, Effects},
     config::Grants,
     database::Database,
     disk::Disk,
@@ -88,6 +89,8 @@ pub struct CallState {
     pub job: Option<Arc<str>>,
     /// The trace that the call belongs to. What it starts belongs to it too.
     pub trace: Option<Trace>,
+    /// What the call does, for the record.
+    pub effects: Effects,
     /// Keeps the clock going while the guest computes.
     pub running: Running,
     /// Only for components whose language needs it.
@@ -102,6 +105,7 @@ pub struct Doors {
     pub life: Life,
     pub jobs: Jobs,
     pub figures: Figures,
+    pub audit: Audit,
 }
 
 impl Doors {
@@ -114,6 +118,7 @@ impl Doors {
             life: Life::default(),
             jobs: Jobs::default(),
             figures: Figures::default(),
+            audit: Audit::none(),
         }
     }
 }

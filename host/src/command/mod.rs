@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod audit;
 mod call;
 mod clients;
 mod doctor;
@@ -62,6 +63,8 @@ enum Command {
     Explain(explain::Explain),
     /// Says who may call over HTTP: makes tokens, lists them, ends them.
     Token(token::Token),
+    /// Reads and verifies the record of what happened.
+    Audit(audit::Record),
     /// Checks this machine and the configuration.
     Doctor(doctor::Doctor),
     /// Prints the entry that an MCP client needs to use this host.
@@ -97,6 +100,7 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
         Command::Port(port) => port.run(bundled).await,
         Command::Explain(explain) => explain.run(bundled).await,
         Command::Token(token) => token.run().await,
+        Command::Audit(record) => record.run().await,
         Command::Doctor(doctor) => doctor.run(bundled).await,
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {

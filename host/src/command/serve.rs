@@ -21,6 +21,7 @@ use crate::{
     bundled::Bundled,
     config::{Auth, Grants, HttpConfig},
     error::told,
+    plugin::Plugin,
     registry::{self, Registry},
     secrets::hide,
     server::{self, Address, Lookout, Seal, Server},
@@ -90,6 +91,8 @@ impl Serve {
         let state = self.opening.state.directory()?;
         tokio::spawn(look_after(registry.clone(), state));
         tokio::spawn(take_up_jobs(registry.clone()));
+        tokio::spawn(note_start(registry.clone()));
+        let ending = registry.clone();
         let served = tokio::select! {
             served = self.serve(registry) => served,
             () = asked_to_end() => Ok(()),
@@ -106,6 +109,11 @@ impl Serve {
             }
         }
         traces.flush(LAST_TRACES).await;
+        let error = served.as_ref().err().map(|error| format!("{error:#}"));
+        ending.note_admin("host end", Vec::new(), error);
+        if let Err(failure) = doors.audit.flush().await {
+            tracing::error!("the end of the record is not written: {:#}", told(failure));
+        }
         served.map(|()| ExitCode::SUCCESS)
     }
 
@@ -154,6 +162,19 @@ fn raise_open_files() {
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::debug!("no more open files are to be had: {error}");
+    }
+}
+
+/// Records that the host begins, and with what. The first answer does not wait for it.
+async fn note_start(registry: Arc<Registry>) {
+    sleep(HEAD_START).await;
+    let plugin = |plugin: &Arc<Plugin>| format!("plugin {} {}", plugin.name(), plugin.digest);
+    let noting = registry.clone();
+    let plugins = move || noting.catalog().plugins.values().map(plugin).collect();
+    let plugins: Result<Vec<String>, _> = tokio::task::spawn_blocking(plugins).await;
+    if let Ok(mut effects) = plugins {
+        effects.insert(0, format!("windlass {}", env!("CARGO_PKG_VERSION")));
+        registry.note_admin("host start", effects, None);
     }
 }
 

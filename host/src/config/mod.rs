@@ -46,6 +46,7 @@ pub struct Config {
     pub metrics: MetricsConfig,
     pub traces: TracesConfig,
     pub logs: LogsConfig,
+    pub audit: AuditConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
 }
 
@@ -106,6 +107,23 @@ impl Default for HttpConfig {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
         }
+    }
+}
+
+/// The record of what happens.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    pub enabled: bool,
+    /// Older rows are taken away into an archive beside the record. 0: none are.
+    pub keep_days: u32,
+    /// Offers the tool and the prompt `audit-logs` to those who may call it.
+    pub tool: bool,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { enabled: true, keep_days: 0, tool: false }
     }
 }
 

@@ -9,16 +9,13 @@ mod tool;
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry,
     core::Collector,
 };
 
@@ -55,9 +52,6 @@ struct Counted {
     refusals: IntCounterVec,
     attempts: IntCounterVec,
     waiting: IntGauge,
-    record_rows: IntCounter,
-    /// Whether the record writes.
-    record_writes: AtomicBool,
     spans: IntCounterVec,
     process_seconds: HistogramVec,
     process_bytes: HistogramVec,
@@ -149,19 +143,6 @@ impl Figures {
         }
     }
 
-    /// So many rows of the record were written, or could not be.
-    pub fn count_record(&self, rows: u64, written: bool) {
-        if let Some(counted) = &self.0 {
-            counted.record_writes.store(written, Ordering::Relaxed);
-            counted.record_rows.inc_by(if written { rows } else { 0 });
-        }
-    }
-
-    /// Whether what happens can be recorded.
-    pub fn record_writes(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| it.record_writes.load(Ordering::Relaxed))
-    }
-
     /// So many spans were `sent`, `failed` to be, or were `dropped` since too many waited.
     pub fn count_spans(&self, outcome: &'static str, spans: u64) {
         if let Some(counted) = &self.0 {
@@ -182,8 +163,6 @@ impl Figures {
         let mut page = Page::default();
         let Some(counted) = &self.0 else { return page };
         counted.registry.gather().into_iter().for_each(|family| page.add(family));
-        let writes = f64::from(u8::from(self.record_writes()));
-        page.gauge("windlass_record_writes", "Whether what happens can be recorded", &[], writes);
         page
     }
 }
@@ -211,7 +190,6 @@ impl Counted {
         )?;
         let of = ["plugin", "tool", "status"];
         let waiting = IntGauge::new("windlass_calls_waiting", "Calls that wait for their turn")?;
-        let rows = IntCounter::new("windlass_record_rows_total", "Rows of the record")?;
         let refusals = counters(
             "windlass_refusals_total",
             "Calls that failed or were refused, by their error's code",
@@ -235,8 +213,6 @@ impl Counted {
             refusals: from_zero(refusals, &["DENIED", "LIMIT"]),
             attempts: from_zero(attempts, &["success", "failure", "limited"]),
             waiting: kept(&registry, waiting)?,
-            record_rows: kept(&registry, rows)?,
-            record_writes: AtomicBool::new(true),
             spans: from_zero(spans, &["sent", "failed", "dropped"]),
             process_seconds: histograms(
                 "windlass_process_duration_seconds",
@@ -288,11 +264,6 @@ mod tests {
         let text = figures.page().text();
         assert!(text.contains("windlass_call_stage_seconds_count{stage=\"guest\"} 1"), "{text}");
         assert!(text.contains("windlass_call_stage_seconds_count{stage=\"audit\"} 0"), "{text}");
-        figures.count_record(3, true);
-        figures.count_record(4, false);
-        let text = figures.page().text();
-        assert!(text.contains("windlass_record_rows_total 3\n"), "{text}");
-        assert!(text.contains("windlass_record_writes 0\n"), "{text}");
         let none = Figures::default();
         none.of_tool("a", "b").note(Ended::Error, Duration::ZERO);
         none.count_refusal("DENIED");

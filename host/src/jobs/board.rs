@@ -23,6 +23,7 @@ use super::{
     record::{Record, State, signed},
 };
 use crate::{
+    audit::Audit,
     config::JobsConfig,
     database::Database,
     error::{Failure, Result, limit, not_found, told, unavailable},
@@ -45,6 +46,7 @@ pub struct Board {
     pub(super) config: JobsConfig,
     pub(super) plugins: FindPlugin,
     pub(super) hear: Hear,
+    pub(super) audit: Audit,
     active: Mutex<BTreeMap<String, Arc<Active>>>,
     pub(super) queue: Mutex<Queue>,
     /// Woken when there may be something to run.
@@ -66,6 +68,7 @@ impl Board {
             config: places.config.clone(),
             plugins: places.plugins.clone(),
             hear: places.hear.clone(),
+            audit: places.audit.clone(),
             active: Mutex::default(),
             queue: Mutex::default(),
             woken: Notify::new(),

@@ -21,6 +21,7 @@ use std::{
 use tokio::{runtime::Handle, sync::OnceCell};
 
 use crate::{
+    audit::Audit,
     config::JobsConfig,
     database::Database,
     error::{Result, unavailable},
@@ -53,6 +54,7 @@ pub struct Places {
     pub config: JobsConfig,
     pub plugins: FindPlugin,
     pub hear: Hear,
+    pub audit: Audit,
     /// Whether what an earlier host left goes on. Without it, only what is submitted or waited for runs here.
     pub take_up: bool,
     /// Where jobs run: one that a guest submits outlives its call.

@@ -96,7 +96,10 @@ impl Plugin {
         observer: Arc<dyn Observer>,
     ) -> Store<CallState> {
         let mut policy = match occasion.promise {
-            Some((tool, hints)) => self.policy.for_tool(tool, hints),
+            Some((tool, hints)) => {
+                let policy = self.policy.for_tool(tool, hints);
+                occasion.trial.map_or(policy.clone(), |changes| policy.on_trial(changes))
+            }
             None => self.policy.clone(),
         };
         if let Some(caller) = occasion.caller {
@@ -113,6 +116,7 @@ impl Plugin {
             observer,
             job: occasion.job.map(Arc::from),
             trace: traces::current(),
+            effects: occasion.effects.cloned().unwrap_or_default(),
             running,
             wasi: None,
         };

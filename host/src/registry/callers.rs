@@ -1,6 +1,6 @@
 //! Which tools are there for a caller.
 
-use super::{Object, OfferedTool, Registry};
+use super::{By, Object, OfferedTool, Registry};
 use crate::{
     access::Caller,
     capability::types::{Code, Error},
@@ -13,16 +13,18 @@ impl Registry {
         self.verdict(caller, tool, None, true).is_allowed()
     }
 
-    /// Fails where the caller may not do this.
+    /// Fails where the caller may not do this. Tells whether the user has to agree before anything is changed.
     pub fn check_call(
         &self,
         caller: &Caller,
         tool: &OfferedTool,
         arguments: Option<&Object>,
         can_ask: bool,
-    ) -> Result<(), Error> {
-        match self.verdict(caller, tool, arguments, can_ask) {
-            Verdict::Allowed(_) => Ok(()),
+    ) -> Result<bool, Error> {
+        // The host's own tools end and change nothing but the caller's own.
+        let own = matches!(tool.by, By::Host(_));
+        match self.verdict(caller, tool, arguments, can_ask || own) {
+            Verdict::Allowed { asks, .. } => Ok(asks && !own),
             Verdict::Refused(why) => Err(Error::new(Code::Denied, why)),
         }
     }

@@ -15,7 +15,7 @@ use crate::{
         tools::{self, Hints},
         types::{Code, Content, Error},
     },
-    config::ServerConfig,
+    config::{Config, ServerConfig},
     figures::{Figures, ToolFigures},
     plugin::Plugin,
 };
@@ -59,11 +59,20 @@ pub struct OfferedPrompt {
 }
 
 /// Which tools the operator lets clients see.
-pub struct Visible<'a>(pub &'a ServerConfig);
+pub struct Visible<'a> {
+    server: &'a ServerConfig,
+    /// Those of the host's own that are only there where the operator wants them.
+    own: Vec<OwnTool>,
+}
 
-impl Visible<'_> {
+impl<'a> Visible<'a> {
+    pub fn new(config: &'a Config) -> Self {
+        let own = config.audit.tool.then_some(OwnTool::AuditLogs);
+        Self { server: &config.server, own: own.into_iter().collect() }
+    }
+
     fn shows(&self, name: &str, hints: Hints) -> bool {
-        let Self(config) = self;
+        let config = self.server;
         let named = |names: &[String]| names.iter().any(|it| it == name);
         let asked_for = config.tools.is_empty() || named(&config.tools);
         let harmless = !config.read_only || hints.contains(Hints::READ_ONLY);
@@ -89,12 +98,10 @@ impl Catalog {
 
     /// The host's own tools, where they are of any use.
     fn add_own(&mut self, visible: &Visible<'_>, figures: &Figures) -> anyhow::Result<()> {
-        let of_use = |own: &OwnTool| match own {
-            OwnTool::Metrics => self.has_figures(),
-            _ => self.has_jobs(),
-        };
-        let own: Vec<_> = OwnTool::ALL.into_iter().filter(of_use).collect();
-        for own in own.into_iter().filter(|own| visible.shows(own.name(), own.hints())) {
+        let of_jobs = self.has_jobs().then_some(OwnTool::OF_JOBS).into_iter().flatten();
+        let watching = self.has_figures().then_some(OwnTool::Metrics);
+        let own = of_jobs.chain(watching).chain(visible.own.iter().copied());
+        for own in own.filter(|own| visible.shows(own.name(), own.hints())) {
             let offered = own.offered(figures).map_err(anyhow::Error::msg)?;
             self.tools.insert(offered.name.clone(), Arc::new(offered));
         }

@@ -20,7 +20,7 @@ const RESERVED: &[&str] = &["tools_search", "tools_describe", "tools_call"];
 
 pub(super) fn tool(name: &str, tool: &tools::Tool) -> anyhow::Result<()> {
     check_name("tool", name)?;
-    let is_own = RESERVED.contains(&name) || OwnTool::ALL.iter().any(|own| own.name() == name);
+    let is_own = RESERVED.contains(&name) || OwnTool::all().iter().any(|own| own.name() == name);
     ensure!(!is_own, "the tool name `{name}` is the host's own; set a `prefix`");
     ensure!(
         !tool.hints.contains(tools::Hints::NEEDS_TASKS) || tool.hints.contains(tools::Hints::JOB),

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     access::Caller,
     capability::tools::Hints,
-    figures::Page,
+    figures::{Kind, Page},
     jobs::State,
     life::{Census, Engine},
     policy::{Called, judge},
@@ -136,7 +136,7 @@ impl Registry {
         if !matches!(timeout(READY_PATIENCE, self.database().answers()).await, Ok(Ok(()))) {
             unready.push(Unready::Database);
         }
-        if !self.figures().record_writes() {
+        if !self.doors.audit.writes() {
             unready.push(Unready::Record);
         }
         if self.needs_engine() {
@@ -164,6 +164,10 @@ impl Registry {
         page.gauge("windlass_calls_running", "Calls that have not ended", &[], running);
         let guests = self.engine.guests() as f64;
         page.gauge("windlass_guests", "Instances of plugins that are in use", &[], guests);
+        let writes = f64::from(u8::from(self.doors.audit.writes()));
+        page.gauge("windlass_record_writes", "Whether what happens can be recorded", &[], writes);
+        let (name, rows) = ("windlass_record_rows_total", self.doors.audit.rows() as f64);
+        page.push(Kind::Counter, name, "Rows of the record since the host began", &[], rows);
         let mut states = BTreeMap::from([("loaded", 0), ("out_of_service", 0)]);
         for plugin in self.catalog().plugins.values() {
             let out = plugin.is_out_of_service();

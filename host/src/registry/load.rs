@@ -97,17 +97,26 @@ impl Registry {
     /// Takes in a plugin while clients are served. Where it does not fit, all stays as it was.
     pub async fn add(&self, name: &str, source: &Source) -> anyhow::Result<()> {
         let added = match self.load(name, source).await {
-            Ok(plugin) => self.change(|plugins| {
-                plugins.failed.remove(name);
-                plugins.loaded.insert(name.to_owned(), Arc::new(plugin));
-            }),
+            Ok(plugin) => {
+                let digest = plugin.digest.text().to_owned();
+                self.change(|plugins| {
+                    plugins.failed.remove(name);
+                    plugins.loaded.insert(name.to_owned(), Arc::new(plugin));
+                })
+                .map(|()| digest)
+            }
             Err(error) => Err(error),
         };
+        let error = added.as_ref().err().map(|error| format!("{error:#}"));
+        let digest = added.as_deref().unwrap_or("nothing");
+        self.note_admin("plugin load", vec![format!("plugin {name} {digest}")], error);
+        let added = added.map(drop);
         added.inspect_err(|error| self.note_failure(name, error))
     }
 
     /// Takes out a plugin. Calls that it is running end as they would have.
     pub fn remove(&self, name: &str) -> anyhow::Result<()> {
+        self.note_admin("plugin remove", vec![format!("plugin {name}")], None);
         self.change(|plugins| {
             plugins.failed.remove(name);
             plugins.loaded.remove(name);
@@ -247,7 +256,7 @@ impl Registry {
     }
 
     fn catalog_of(&self, plugins: &BTreeMap<String, Arc<Plugin>>) -> anyhow::Result<Catalog> {
-        Catalog::of(plugins, &Visible(&self.config().server), self.figures())
+        Catalog::of(plugins, &Visible::new(&self.config()), self.figures())
     }
 
     fn note_failure(&self, name: &str, error: &anyhow::Error) {

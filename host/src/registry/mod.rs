@@ -6,6 +6,7 @@
 mod callers;
 mod catalog;
 mod check;
+mod events;
 mod load;
 mod grants;
 mod mounts;
@@ -16,6 +17,7 @@ mod workspaces;
 mod jobs;
 mod own;
 mod figures;
+mod record;
 mod status;
 
 use std::{
@@ -23,7 +25,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -32,6 +34,7 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use crate::{
+    audit::{self, Audit},
     bundled::Bundled,
     capability::{
         Doors, tools,
@@ -40,7 +43,7 @@ use crate::{
     config::Config,
     database::Database,
     disk::Disk,
-    figures::Figures,
+    figures::{Figures, Stage},
     jobs::Jobs,
     life::{Life, Owners},
     plugin::{Cache, Change, Engine, Observer, Occasion, Plugin},
@@ -54,11 +57,10 @@ pub use grants::{containers_of, place};
 pub use jobs::JobsOfCaller;
 pub use load::{Source, name_of, problems};
 pub use own::{LONGEST_WAIT, progress_to};
+pub use record::Entry;
 pub use reload::{Reading, follow_config};
 pub use schema::Schema;
 pub use watch::{components, follow};
-
-use own::OwnCall;
 
 /// How many pieces of news a slow listener may fall behind before it misses some.
 const NEWS: usize = 256;
@@ -78,6 +80,8 @@ pub struct Registry {
     itself: Weak<Self>,
     traces: Traces,
     watched: figures::Watched,
+    /// Which configuration it is, for the record.
+    revision: Mutex<Option<(Arc<Config>, String)>>,
 }
 
 /// What there is, whether it loaded or not.
@@ -103,6 +107,8 @@ pub struct Places {
     pub cache: PathBuf,
     pub database: PathBuf,
     pub workspaces: PathBuf,
+    /// None: nothing is recorded.
+    pub audit: Option<audit::Place>,
 }
 
 impl Registry {
@@ -116,16 +122,24 @@ impl Registry {
         let guests = config.server.concurrent_calls + 2 * config.jobs.concurrent;
         let engine = Engine::new(guests, config.largest_memory())?;
         let database = Database::at(&places.database);
+        let audit = places.audit.clone().map_or_else(Audit::none, Audit::at);
         let disk = Disk::at(&places.workspaces, database.clone());
         let figures = Figures::new()?;
         let traces = Traces::new(&config.traces, &figures);
-        Ok(Arc::new_cyclic(|itself| Self {
+        let registry = Arc::new_cyclic(|itself| Self {
             itself: itself.clone(),
             config: ArcSwap::from_pointee(config),
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
-            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default(), figures },
+            doors: Doors {
+                database,
+                disk,
+                life: Life::default(),
+                jobs: Jobs::default(),
+                figures,
+                audit,
+            },
             owners: Owners::default(),
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
@@ -133,7 +147,12 @@ impl Registry {
             running: AtomicUsize::new(0),
             traces,
             watched: figures::Watched::default(),
-        }))
+            revision: Mutex::default(),
+        });
+        let known = Arc::downgrade(&registry);
+        let secret = move || known.upgrade().map(|it| it.secrets()).unwrap_or_default();
+        registry.doors.audit.keep_out(Arc::new(secret));
+        Ok(registry)
     }
 
     /// What there is at this moment.
@@ -165,6 +184,7 @@ impl Registry {
                     registry.hear(change);
                 }
             }),
+            audit: self.doors.audit.clone(),
             take_up,
             runtime: tokio::runtime::Handle::current(),
             claim,
@@ -221,30 +241,26 @@ impl Registry {
     }
 
     /// Runs a tool whose arguments fit its schema.
-    pub async fn call(
-        &self,
-        tool: &OfferedTool,
-        caller: &Arc<str>,
-        arguments: String,
-        client: Abilities,
-        answers: Option<Answers>,
-        observer: Arc<dyn Observer>,
-    ) -> Result<tools::Outcome, Error> {
+    pub async fn call(&self, tool: &OfferedTool, call: Call<'_>) -> Result<tools::Outcome, Error> {
         let outcome = match &tool.by {
             By::Plugin { plugin, own_name } => {
+                let Call { caller, arguments, client, answers, observer, entry, trial } = call;
                 let request = tools::Request {
                     tool: own_name.to_string(),
-                    arguments,
+                    arguments: arguments.to_owned(),
                     config: plugin.settings.config.to_string(),
                     client,
                     answers,
                 };
+                if trial.is_none() && tool.hints.contains(tools::Hints::DESTRUCTIVE) {
+                    self.figures().time(Stage::Audit, entry.begin(tool.hints)).await?;
+                }
+                let effects = Some(&entry.effects);
                 let occasion = Occasion::tool(caller, own_name, tool.hints);
+                let occasion = Occasion { effects, trial, ..occasion };
                 plugin.enter(request, occasion, observer).await?
             }
             By::Host(own) => {
-                let arguments = arguments.as_str();
-                let call = OwnCall { caller, arguments, client, answers, observer };
                 // Boxed, so that a plugin's call is no larger for it.
                 Box::pin(self.call_own(*own, call)).await?
             }
@@ -280,6 +296,19 @@ impl Registry {
     fn plugins(&self) -> std::sync::MutexGuard<'_, Plugins> {
         self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A call of a tool.
+pub struct Call<'a> {
+    pub caller: &'a Arc<str>,
+    /// A JSON object.
+    pub arguments: &'a str,
+    pub client: Abilities,
+    pub answers: Option<Answers>,
+    pub observer: Arc<dyn Observer>,
+    pub entry: &'a Entry,
+    /// The user was not asked yet: nothing is changed, and this is set where something would have been.
+    pub trial: Option<&'a Arc<AtomicBool>>,
 }
 
 /// The place of a call among all that run.

@@ -2,13 +2,13 @@
 //!
 //! They are offered like a plugin's, and called like one's: one that has to ask the user ends with the questions.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    Registry,
+    Call, Registry,
     catalog::{By, OfferedTool},
     jobs::{JobsOfCaller, LARGEST_LOG},
     schema::Schema,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     capability::{
         tools::{Hints, Outcome, Output},
-        types::{Abilities, Answers, Code, Content, Error, Questions},
+        types::{Code, Content, Error, Questions},
     },
     figures::Figures,
     jobs::{Board, JobFilter, Record, State},
@@ -47,15 +47,7 @@ pub enum OwnTool {
     Result,
     Cancel,
     Metrics,
-}
-
-/// A call of one of them.
-pub(super) struct OwnCall<'a> {
-    pub(super) caller: &'a Arc<str>,
-    pub(super) arguments: &'a str,
-    pub(super) client: Abilities,
-    pub(super) answers: Option<Answers>,
-    pub(super) observer: Arc<dyn Observer>,
+    AuditLogs,
 }
 
 #[derive(Deserialize)]
@@ -74,15 +66,13 @@ struct Named {
 }
 
 impl OwnTool {
-    pub const ALL: [Self; 7] = [
-        Self::List,
-        Self::Status,
-        Self::Wait,
-        Self::Log,
-        Self::Result,
-        Self::Cancel,
-        Self::Metrics,
-    ];
+    /// Those of any use to whoever has jobs.
+    pub const OF_JOBS: [Self; 6] =
+        [Self::List, Self::Status, Self::Wait, Self::Log, Self::Result, Self::Cancel];
+
+    pub fn all() -> Vec<Self> {
+        [&Self::OF_JOBS[..], &[Self::Metrics, Self::AuditLogs]].concat()
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -93,6 +83,7 @@ impl OwnTool {
             Self::Result => "job_result",
             Self::Cancel => "job_cancel",
             Self::Metrics => METRICS,
+            Self::AuditLogs => "audit-logs",
         }
     }
 
@@ -112,6 +103,7 @@ impl OwnTool {
             Self::Result => "Get a job's result",
             Self::Cancel => "Cancel a job",
             Self::Metrics => "Show metrics",
+            Self::AuditLogs => "Read the record of what happened",
         }
     }
 
@@ -134,6 +126,7 @@ impl OwnTool {
             Self::Metrics => {
                 "Answers counters, gauges and histograms of the host and its plugins in the text format of Prometheus. The counters start at 0 with the host."
             }
+            Self::AuditLogs => super::events::DESCRIPTION,
         }
     }
 
@@ -151,6 +144,7 @@ impl OwnTool {
                 let lines = json!({"type": "integer", "minimum": 1, "maximum": 10_000, "default": LINES, "description": "How many lines of its end."});
                 (json!({"job_id": id, "tail_lines": lines}), json!(["job_id"]))
             }
+            Self::AuditLogs => return super::events::input(),
             Self::Status | Self::Result | Self::Cancel => {
                 (json!({"job_id": id}), json!(["job_id"]))
             }
@@ -166,6 +160,7 @@ impl OwnTool {
                 json!({"type": "object", "properties": {"jobs": jobs, "next": next}, "required": ["jobs"]})
             }
             Self::Status | Self::Wait | Self::Cancel => super::status::schema(),
+            Self::AuditLogs => super::events::output(),
             Self::Log => {
                 let properties = json!({"job_id": {"type": "string"}, "state": {"type": "string"}, "log": {"type": "string"}});
                 json!({"type": "object", "properties": properties, "required": ["job_id", "state", "log"]})
@@ -206,15 +201,12 @@ fn filters() -> Value {
 }
 
 impl Registry {
-    pub(super) async fn call_own(
-        &self,
-        tool: OwnTool,
-        call: OwnCall<'_>,
-    ) -> Result<Outcome, Error> {
-        if tool == OwnTool::Metrics {
-            return Ok(done(&json!({"metrics": self.figures_text().await})));
-        }
-        let jobs = self.jobs_of(call.caller).await?;
+    pub(super) async fn call_own(&self, tool: OwnTool, call: Call<'_>) -> Result<Outcome, Error> {
+        let jobs = match tool {
+            OwnTool::AuditLogs => return self.events(call.arguments).await,
+            OwnTool::Metrics => return Ok(done(&json!({"metrics": self.figures_text().await}))),
+            _ => self.jobs_of(call.caller).await?,
+        };
         let named = || read::<Named>(call.arguments);
         match tool {
             OwnTool::List => list(&jobs, read(call.arguments)?).await,
@@ -223,7 +215,8 @@ impl Registry {
             OwnTool::Log => log(&jobs, &named()?).await,
             OwnTool::Result => result(&jobs, &named()?.job_id).await,
             OwnTool::Cancel => Ok(done(&status(&jobs.cancel(&named()?.job_id).await?))),
-            OwnTool::Metrics => Err(Error::invalid("it is about no job".to_owned())),
+            OwnTool::Metrics => Ok(done(&json!({"metrics": self.figures_text().await}))),
+            OwnTool::AuditLogs => self.events(call.arguments).await,
         }
     }
 }
@@ -242,7 +235,7 @@ async fn list(jobs: &JobsOfCaller, wanted: Filter) -> Result<Outcome, Error> {
 }
 
 /// Waits, and ends with what the job asks where the client can put that to its user.
-async fn wait(jobs: &JobsOfCaller, named: &Named, call: OwnCall<'_>) -> Result<Outcome, Error> {
+async fn wait(jobs: &JobsOfCaller, named: &Named, call: Call<'_>) -> Result<Outcome, Error> {
     let id = named.job_id.as_str();
     if let Some(answers) = call.answers {
         // Answers that come without their round were never asked for.
@@ -301,11 +294,11 @@ async fn result(jobs: &JobsOfCaller, id: &str) -> Result<Outcome, Error> {
     Ok(done(&json!({"job_id": record.id, "result": result})))
 }
 
-fn done(value: &Value) -> Outcome {
+pub(super) fn done(value: &Value) -> Outcome {
     Outcome::Done(Output { content: Vec::new(), structured: Some(value.to_string()) })
 }
 
 /// What fits the schema is what is read here.
-fn read<T: DeserializeOwned>(arguments: &str) -> Result<T, Error> {
+pub(super) fn read<T: DeserializeOwned>(arguments: &str) -> Result<T, Error> {
     serde_json::from_str(arguments).map_err(|error| Error::invalid(error.to_string()))
 }

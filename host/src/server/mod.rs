@@ -9,6 +9,7 @@
 )]
 
 mod answer;
+mod consent;
 mod convert;
 mod gate;
 mod http;

@@ -9,7 +9,9 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Context, Server, answer, caller, convert,
+    Context, Server, answer, caller,
+    consent::Round,
+    convert,
     jobs::{knows_tasks, tasks_are_needed},
     measured::{self, Measured},
     meta,
@@ -21,10 +23,10 @@ use crate::{
     access::Caller,
     capability::{
         tools::{Hints, Outcome, Output},
-        types::{Abilities, Code, Error},
+        types::{Abilities, Answers, Code, Error},
     },
     figures::Stage,
-    registry::{Object, OfferedTool},
+    registry::{Call, Entry, Object, OfferedTool},
     traces,
 };
 
@@ -61,21 +63,31 @@ impl Server {
             meta::Request::Tool(request) => request,
             meta::Request::Answered(result) => return Ok(result.into()),
         };
+        let client = client(&context);
         // What a caller may not call at all is not there for it.
         let offered = self.registry.catalog().tools.get(&*request.name).cloned();
         let Some(tool) = offered.filter(|tool| self.registry.shows(&caller, tool)) else {
+            self.registry.note_unknown(&caller, client, &request.name);
             let message =
                 format!("Unknown tool: `{}`; tools/list names all there are", request.name);
             measured::count_unknown(&self.registry);
             return Err(ErrorData::invalid_params(message, None));
         };
+        let mut entry = self.registry.entry(&caller, client, &tool);
         let cancelled = context.ct.clone();
         let measured = Measured::begin(&self.registry, &tool, &context);
-        let work = self.call_tool_of(&tool, request, &caller, &context);
+        let work = self.call_tool_of(&tool, request, &caller, &context, &mut entry);
         tokio::select! {
             biased;
             replied = traces::within(measured.trace(), work) => {
                 measured.end(&replied);
+                match &replied {
+                    Ok(_) => entry.end(),
+                    Err(Refusal::Failed(error)) => {
+                        entry.failed(&error.code_for_programs(), &error.message);
+                    }
+                    Err(Refusal::Protocol(error)) => entry.failed("REFUSED", &error.message),
+                }
                 reply(replied)
             }
             () = cancelled.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
@@ -88,15 +100,18 @@ impl Server {
         request: CallToolRequestParams,
         caller: &Caller,
         context: &Context,
+        entry: &mut Entry,
     ) -> Result<CallToolResponse, Refusal> {
+        let arguments = arguments_of(tool, request.arguments.unwrap_or_default());
+        let text = arguments.to_string();
+        entry.with(&text);
         let figures = self.registry.figures();
         let admission = figures.time(Stage::Queue, async { self.registry.admit() }).await?;
         tracing::debug!(tool = tool.name.as_str(), plugin = tool.owner(), "called");
         if tool.hints.contains(Hints::NEEDS_TASKS) && !knows_tasks(context) {
             return Err(tasks_are_needed());
         }
-        let arguments = check_arguments(tool, request.arguments.unwrap_or_default())?;
-        let text = arguments.to_string();
+        check_arguments(tool, &arguments)?;
         let binding =
             Binding { caller, method: "tools/call", name: &tool.name, arguments: &arguments };
         let sent = Sent {
@@ -106,32 +121,29 @@ impl Server {
         };
         let token = context.meta.get_progress_token();
         let (observer, notes) = observer(&self.registry, tool.owner(), token, self.level(context));
+        let entry = &*entry;
         let conversation = self.converse(context, &binding, sent, |answers, client| {
-            let (text, observer) = (text.clone(), observer.clone());
-            let allowed = self.registry.check_call(
-                caller,
-                tool,
-                arguments.as_object(),
-                client.contains(Abilities::FORMS),
-            );
-            async move {
-                allowed?;
-                let caller = &caller.space;
-                match self
-                    .registry
-                    .call(tool, caller, text, client, answers, observer.clone())
-                    .await?
-                {
-                    Outcome::Done(output) => Ok(Turn::Done(Came::Output(output))),
-                    Outcome::Job(id) => Ok(Turn::Done(Came::Job(id))),
-                    Outcome::Ask(questions) => Ok(Turn::Ask(questions)),
-                }
-            }
+            let call = Call {
+                caller: &caller.space,
+                arguments: &text,
+                client,
+                answers: None,
+                observer: observer.clone(),
+                entry,
+                trial: None,
+            };
+            self.turn(tool, caller, &arguments, answers, call)
         });
         let work = async {
             match conversation.await? {
-                Reply::Done(Came::Output(output)) => Ok(answer::done(output).into()),
-                Reply::InputRequired(required) => Ok(required.into()),
+                Reply::Done(Came::Output(output)) => {
+                    entry.answers(&output);
+                    Ok(answer::done(output).into())
+                }
+                Reply::InputRequired(required) => {
+                    entry.effects.add("the user is asked");
+                    Ok(required.into())
+                }
                 Reply::Done(Came::Job(id)) => {
                     // Who only waits takes nobody's place.
                     drop(admission);
@@ -144,6 +156,32 @@ impl Server {
             Some(notes) => notes.along(&context.peer, work).await,
             None => work.await,
         }
+    }
+
+    /// One round of a call: allowed or refused, and with the user's yes where that is needed.
+    async fn turn(
+        &self,
+        tool: &OfferedTool,
+        caller: &Caller,
+        arguments: &Value,
+        answers: Option<Answers>,
+        call: Call<'_>,
+    ) -> Result<Turn<Came>, Error> {
+        let can_ask = call.client.contains(Abilities::FORMS);
+        let asks = self.registry.check_call(caller, tool, arguments.as_object(), can_ask)?;
+        let outcome = if asks {
+            let round = Round::new(answers)?;
+            let call = Call { answers: round.answers(), trial: round.trial(), ..call };
+            let came = self.registry.call(tool, call).await;
+            round.end(came, tool, arguments)?
+        } else {
+            self.registry.call(tool, Call { answers, ..call }).await?
+        };
+        Ok(match outcome {
+            Outcome::Done(output) => Turn::Done(Came::Output(output)),
+            Outcome::Job(id) => Turn::Done(Came::Job(id)),
+            Outcome::Ask(questions) => Turn::Ask(questions),
+        })
     }
 }
 
@@ -161,15 +199,20 @@ fn reply(replied: Result<CallToolResponse, Refusal>) -> Result<CallToolResponse,
     }
 }
 
-/// Arguments that fit the tool's schema, or an error that says what does not.
-fn check_arguments(tool: &OfferedTool, mut arguments: Object) -> Result<Value, Error> {
+/// Who sends this, as the client says it.
+fn client(context: &Context) -> String {
+    context.client_info().map(|it| format!("{} {}", it.name, it.version)).unwrap_or_default()
+}
+
+fn arguments_of(tool: &OfferedTool, mut arguments: Object) -> Value {
     tool.input.forget_nulls(&mut arguments);
-    let arguments = Value::Object(arguments);
-    match tool.input.check(&arguments) {
-        Ok(()) => Ok(arguments),
-        Err(mistakes) => Err(Error::new(
-            Code::Invalid,
-            format!("the arguments of `{}` do not fit: {mistakes}", tool.name),
-        )),
-    }
+    Value::Object(arguments)
+}
+
+/// Fails where arguments do not fit the tool's schema, and says what does not.
+fn check_arguments(tool: &OfferedTool, arguments: &Value) -> Result<(), Error> {
+    tool.input.check(arguments).map_err(|mistakes| {
+        let message = format!("the arguments of `{}` do not fit: {mistakes}", tool.name);
+        Error::new(Code::Invalid, message)
+    })
 }

@@ -103,7 +103,7 @@ fn line(access: &AccessConfig, roles: &[String], plugin: &str, name: &str, hints
     let unasked = shown.is_allowed()
         && (!hints.contains(Hints::DESTRUCTIVE) || say(Some(&none), false).is_allowed());
     let why = match &shown {
-        Verdict::Allowed(by) => format!("by {by}"),
+        Verdict::Allowed { by, .. } => format!("by {by}"),
         Verdict::Refused(why) => why.clone(),
     };
     Line { tool: name.to_owned(), allowed: shown.is_allowed(), allowed_unasked: unasked, why }
