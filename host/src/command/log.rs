@@ -4,7 +4,7 @@
 
 use std::{
     fmt::Debug,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     sync::atomic::{AtomicBool, Ordering},
 };
 

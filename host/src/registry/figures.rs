@@ -112,7 +112,7 @@ impl Registry {
 
     /// A plugin that may have containers and has none has 0 of them.
     fn add_those_without(&self, census: &mut Census) {
-        for (plugin, owner) in &*self.owners.load() {
+        for (plugin, owner) in &**self.owners.load() {
             if owner.policy.grants().containers.is_some() {
                 census.containers.entry((plugin.clone(), "running")).or_default();
                 census.warm.entry(plugin.clone()).or_default();
