@@ -11,6 +11,7 @@ mod containers;
 mod engine;
 mod mounts;
 mod read;
+mod watching;
 
 use std::{
     collections::BTreeMap,
@@ -35,6 +36,7 @@ pub use jobs::JobsConfig;
 pub use mounts::{Group, Mount, check_apart, check_real};
 pub use quota::{Bounded, QuotaConfig};
 pub use read::{from_text, parse};
+pub use watching::{LogFormat, LogsConfig, MetricsConfig, TracesConfig};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -45,6 +47,9 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub jobs: JobsConfig,
     pub access: AccessConfig,
+    pub metrics: MetricsConfig,
+    pub traces: TracesConfig,
+    pub logs: LogsConfig,
     pub audit: AuditConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
 }
@@ -345,6 +350,8 @@ impl Config {
         );
         self.access.check_quotas()?;
         self.access.check().context("access")?;
+        self.metrics.check()?;
+        self.traces.check()?;
         self.limits.check().context("limits")?;
         for (name, plugin) in &self.plugins {
             let limits = self.limits.with(plugin.limits);

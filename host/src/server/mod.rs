@@ -17,6 +17,7 @@ mod gate;
 mod http;
 mod jobs;
 mod listen;
+mod measured;
 mod meta;
 mod notes;
 mod prompts;
@@ -29,6 +30,7 @@ mod stdio;
 mod tasks;
 mod tls;
 mod tools;
+mod watch;
 
 use std::{
     collections::BTreeSet,
@@ -61,6 +63,7 @@ use crate::{
 pub use http::{Address, serve as serve_http};
 pub use seal::Seal;
 pub use stdio::serve as serve_stdio;
+pub use watch::Lookout;
 
 /// What models read of all plugins together is cut here: clients cut it anyway.
 const LONGEST_INSTRUCTIONS: usize = 2 << 10;

@@ -13,6 +13,7 @@ use super::{
     consent::Round,
     convert,
     jobs::{knows_tasks, tasks_are_needed},
+    measured::{self, Measured},
     meta,
     notes::observer,
     questions::{Refusal, Reply, Sent, Turn},
@@ -25,8 +26,10 @@ use crate::{
         tools::{Hints, Outcome, Output},
         types::{Abilities, Answers, Code, Error},
     },
+    figures::Stage,
     plugin::Observer,
     registry::{Call, Entry, Object, OfferedTool},
+    traces,
 };
 
 impl Server {
@@ -73,6 +76,7 @@ impl Server {
             self.registry.note_unknown(&caller, client, &request.name);
             let message =
                 format!("Unknown tool: `{}`; tools/list names all there are", request.name);
+            measured::count_unknown(&self.registry);
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut entry = self.registry.entry(&caller, client, &tool);
@@ -98,9 +102,11 @@ impl Server {
             }
         };
         let cancelled = context.ct.clone();
+        let measured = Measured::begin(&self.registry, &tool, &context);
         tokio::select! {
             biased;
-            replied = work => {
+            replied = traces::within(measured.trace(), work) => {
+                measured.end(&replied);
                 match &replied {
                     Ok(_) => entry.end(),
                     Err(Refusal::Failed(error)) => {
@@ -121,7 +127,8 @@ impl Server {
         asked: &Asked<'_>,
     ) -> Result<CallToolResponse, Refusal> {
         let Asked { tool, caller, context, arguments, observer, entry, .. } = *asked;
-        let admission = self.registry.admit_call(caller, tool, &**observer).await?;
+        let turn = self.registry.admit_call(caller, tool, &**observer);
+        let admission = self.registry.figures().time(Stage::Queue, turn).await?;
         tracing::debug!(tool = tool.name.as_str(), plugin = tool.owner(), "called");
         if tool.hints.contains(Hints::NEEDS_TASKS) && !knows_tasks(context) {
             return Err(tasks_are_needed());
