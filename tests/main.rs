@@ -18,6 +18,7 @@ mod resources;
 mod tasks;
 mod access;
 mod principals;
+mod figures;
 mod audit;
 mod quota;
 mod http;

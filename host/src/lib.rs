@@ -7,6 +7,8 @@ pub mod server;
 pub mod access;
 pub mod audit;
 pub mod admission;
+pub mod figures;
+pub mod traces;
 pub mod registry;
 pub mod plugin;
 pub mod capability;

@@ -36,7 +36,8 @@ impl Setup {
         let mut child = self.command(&["serve", "--http"]).spawn().unwrap();
         let errors = collect(child.stderr.take().unwrap());
         let url = |text: &str| {
-            let (_, rest) = text.split_once("listening on http://")?;
+            let (_, rest) = text.split_once("listening on http")?;
+            let (_, rest) = rest.split_once("://")?;
             Some(rest.split_once("/mcp")?.0.to_owned())
         };
         until("the host tells where it listens", || {
@@ -130,23 +131,21 @@ impl HttpHost {
 
     /// A request of the second era, with its headers.
     pub(crate) fn request(&self, method: &str, parameters: Value) -> Answer {
-        self.request_as(&self.token(), method, parameters)
+        self.request_with(method, parameters, &json!({}))
     }
 
     /// The same by whoever has this token: several may speak at once.
-    pub(crate) fn request_as(&self, key: &str, method: &str, mut parameters: Value) -> Answer {
-        parameters["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": MODERN,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
-        let name = parameters.get("name").or(parameters.get("uri")).and_then(Value::as_str);
-        let name = name.map(|name| format!("Mcp-Name: {name}"));
-        let version = format!("MCP-Protocol-Version: {MODERN}");
-        let kind = format!("Mcp-Method: {method}");
-        let mut headers = vec![version.as_str(), &kind];
-        headers.extend(name.as_deref());
-        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
+    pub(crate) fn request_as(&self, key: &str, method: &str, parameters: Value) -> Answer {
+        let (message, headers) = modern(method, parameters, &json!({}));
+        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
         self.post_as(key, &message, &headers)
+    }
+
+    /// The same with more in its `_meta`.
+    pub(crate) fn request_with(&self, method: &str, parameters: Value, meta: &Value) -> Answer {
+        let (message, headers) = modern(method, parameters, meta);
+        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+        self.post(&message, &headers)
     }
 
     pub(crate) fn errors(&self) -> String {
@@ -183,6 +182,23 @@ impl Drop for HttpHost {
     }
 }
 
+/// A request of the second era, and the headers that say the same.
+pub(crate) fn modern(method: &str, mut parameters: Value, meta: &Value) -> (Value, Vec<String>) {
+    parameters["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    for (key, value) in meta.as_object().unwrap() {
+        parameters["_meta"][key] = value.clone();
+    }
+    let name = parameters.get("name").or(parameters.get("uri")).and_then(Value::as_str);
+    let name = name.map(|name| format!("Mcp-Name: {name}"));
+    let mut headers =
+        vec![format!("MCP-Protocol-Version: {MODERN}"), format!("Mcp-Method: {method}")];
+    headers.extend(name);
+    (json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}), headers)
+}
+
 /// Posts JSON to somebody on this machine, who closes the connection.
 pub(crate) fn post(place: &str, path: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(place).unwrap();
@@ -204,7 +220,7 @@ impl Answer {
         Self::parse(&String::from_utf8_lossy(&answer))
     }
 
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
         let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_default();
         let chunked = head.to_lowercase().contains("transfer-encoding: chunked");

@@ -12,10 +12,12 @@ pub(crate) mod inside;
 pub(crate) mod served;
 pub(crate) mod githttp;
 pub(crate) mod llm;
+pub(crate) mod openid;
 pub(crate) mod prism;
 pub(crate) mod real;
 pub(crate) mod site;
 pub(crate) mod small_disk;
+pub(crate) mod tls;
 mod watch;
 
 use std::{

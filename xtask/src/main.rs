@@ -27,6 +27,7 @@ mod api;
 mod engine;
 mod kept;
 mod debian;
+mod prometheus;
 mod openhands;
 mod opencode;
 mod test;

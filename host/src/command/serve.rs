@@ -23,7 +23,8 @@ use crate::{
     error::told,
     plugin::Plugin,
     registry::{self, Registry},
-    server::{self, Address, Seal, Server},
+    secrets::hide,
+    server::{self, Address, Lookout, Seal, Server},
 };
 
 #[derive(Args)]
@@ -41,6 +42,9 @@ pub(super) struct Serve {
 /// How long what an earlier host left waits for the client that waits for its first answer. Whoever needs a container
 /// before that has it looked for at once.
 const HEAD_START: Duration = Duration::from_millis(100);
+
+/// How long the end waits for a collector of traces.
+const LAST_TRACES: Duration = Duration::from_secs(1);
 
 /// An address, or the one of the configuration.
 #[derive(Clone, Copy)]
@@ -79,6 +83,11 @@ impl Serve {
                 .context("the configuration cannot be followed")?;
         }
         let doors = registry.doors().clone();
+        let traces = registry.traces().clone();
+        if let Some(lookout) = Lookout::bind(&registry.config().metrics).await? {
+            output::to_stderr(&format!("figures on http://{}/metrics", lookout.address()?));
+            tokio::spawn(lookout.serve(registry.clone()));
+        }
         let state = self.opening.state.directory()?;
         tokio::spawn(look_after(registry.clone(), state));
         tokio::spawn(take_up_jobs(registry.clone()));
@@ -99,6 +108,7 @@ impl Serve {
                 () = asked_to_end() => {}
             }
         }
+        traces.flush(LAST_TRACES).await;
         let error = served.as_ref().err().map(|error| format!("{error:#}"));
         ending.note_admin("host end", Vec::new(), error);
         if let Err(failure) = doors.audit.flush().await {
@@ -109,21 +119,30 @@ impl Serve {
 
     async fn serve(&self, registry: Arc<Registry>) -> anyhow::Result<()> {
         let config = registry.config().http.clone();
-        let (database, shared) = (registry.database().clone(), registry.config().access.shared);
-        let server = Server::new(registry, Arc::new(Seal::new()?));
+        let access = |registry: &Registry| {
+            let (database, audit) = (registry.database().clone(), registry.doors().audit.clone());
+            Access::open(&registry.config().access, database, audit)
+        };
+        let seal = Arc::new(Seal::new()?);
         let inherited = inherited::transport(&inherited::variable)?;
         let listen = match (self.http, inherited) {
             (Some(Listen::Default), _) => config.listen,
             (Some(Listen::On(address)), _) => Some(address),
             (None, Some(Transport::Http(address))) => Some(address),
-            (None, _) => return server::serve_stdio(server).await,
+            (None, _) => {
+                let server = Server::new(registry.clone(), access(&registry)?.into(), seal);
+                return server::serve_stdio(server).await;
+            }
         };
         let config = HttpConfig { listen, auth: self.auth.unwrap_or(config.auth), ..config };
-        let access = |auth| {
-            let own = (auth == Auth::Token).then(|| self.opening.state.token()).transpose()?;
-            Ok(Access::new(own, shared, database))
-        };
-        let address = Address::bind(config, access).await?;
+        let address = Address::bind(config).await?;
+        let mut access = access(&registry)?;
+        if address.asks() {
+            let token = self.opening.state.token()?;
+            hide(&token);
+            access = access.with_token(token);
+        }
+        let server = Server::new(registry, access.into(), seal);
         self.announce(&address)?;
         server::serve_http(server, address).await
     }
@@ -133,7 +152,7 @@ impl Serve {
         let url = address.url()?;
         output::to_stderr(&format!("listening on {url}"));
         let token: Option<PathBuf> =
-            if address.has_token() { Some(self.opening.state.token_file()?) } else { None };
+            if address.asks() { Some(self.opening.state.token_file()?) } else { None };
         if let Some(token) = &token {
             output::to_stderr(&format!("the bearer token lies in {}", token.display()));
         }

@@ -5,11 +5,13 @@
 mod access;
 mod quota;
 mod grants;
+mod identity;
 mod jobs;
 mod containers;
 mod engine;
 mod mounts;
 mod read;
+mod watching;
 
 use std::{
     collections::BTreeMap,
@@ -29,10 +31,12 @@ pub use containers::{
 };
 pub use engine::{BindGrant, EngineGrant, EnginePower, Folder, PortGrant};
 pub use grants::{Grants, HttpGrant};
+pub use identity::{OAuthConfig, Signing, TlsConfig, is_loopback};
 pub use jobs::JobsConfig;
 pub use mounts::{Group, Mount, check_apart, check_real};
 pub use quota::{Bounded, QuotaConfig};
 pub use read::{from_text, parse};
+pub use watching::{LogFormat, LogsConfig, MetricsConfig, TracesConfig};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -43,6 +47,9 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub jobs: JobsConfig,
     pub access: AccessConfig,
+    pub metrics: MetricsConfig,
+    pub traces: TracesConfig,
+    pub logs: LogsConfig,
     pub audit: AuditConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
 }
@@ -105,6 +112,8 @@ pub struct HttpConfig {
     pub allowed_hosts: Vec<String>,
     /// Web pages that may call this host, as `scheme://host:port`.
     pub allowed_origins: Vec<String>,
+    /// Absent: plain HTTP.
+    pub tls: Option<TlsConfig>,
 }
 
 impl Default for HttpConfig {
@@ -115,6 +124,7 @@ impl Default for HttpConfig {
             auth: Auth::default(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            tls: None,
         }
     }
 }
@@ -316,6 +326,10 @@ impl Config {
             meant.map_or(Ok(()), |it| it.look()).map_err(|why| wrong(&why))?;
         }
         let directory = path.parent().unwrap_or(Path::new("."));
+        if let Some(tls) = &mut config.http.tls {
+            let files = [&mut tls.certificate, &mut tls.key].into_iter();
+            files.chain(&mut tls.client_authority).for_each(|it| *it = directory.join(&it));
+        }
         for plugin in config.plugins.values_mut() {
             if let Some(component) = &mut plugin.component {
                 *component = directory.join(&component);
@@ -335,6 +349,9 @@ impl Config {
             self.http.path
         );
         self.access.check_quotas()?;
+        self.access.check().context("access")?;
+        self.metrics.check()?;
+        self.traces.check()?;
         self.limits.check().context("limits")?;
         for (name, plugin) in &self.plugins {
             let limits = self.limits.with(plugin.limits);

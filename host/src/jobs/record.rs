@@ -10,6 +10,7 @@ use crate::{
     error::{Result, trap, unavailable},
     policy::{Approved, NewJob},
     time::now,
+    traces,
 };
 
 /// One job, without what it was given and what it came to: those may be large.
@@ -51,6 +52,9 @@ pub struct Record {
     /// While it waits for a place: how many wait before it. Known to whoever asks, and not kept.
     #[serde(skip)]
     pub before: Option<usize>,
+    /// The trace that it belongs to.
+    #[serde(default)]
+    pub trace: Option<String>,
 }
 
 /// How a job is.
@@ -145,6 +149,7 @@ impl Record {
             given: Vec::new(),
             failure: None,
             before: None,
+            trace: traces::current().map(|it| it.parent()),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
     policy::{Approved, NewContainer, PROXY_PORT, Reach, Taken, caller_of, plugin_of},
     secrets::Values,
     time::now,
+    traces::TRACEPARENT,
 };
 
 /// How long a supervisor may take to come. It is there in milliseconds, or never.
@@ -276,6 +277,10 @@ impl Rooms {
             }
             env.push(format!("NO_PROXY={NOT_PROXIED}"));
             env.push(format!("no_proxy={NOT_PROXIED}"));
+        }
+        let says = asked.env.iter().any(|(name, _)| name == TRACEPARENT);
+        if let Some(trace) = asked.trace.as_ref().filter(|_| !says) {
+            env.push(format!("{TRACEPARENT}={trace}"));
         }
         for (name, value) in &asked.env {
             env.push(format!("{name}={}", plain(value, &secrets)?));

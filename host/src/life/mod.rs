@@ -15,6 +15,7 @@ mod reconcile;
 mod collect;
 mod notice;
 mod visit;
+mod census;
 
 use std::{
     collections::BTreeMap,
@@ -37,11 +38,13 @@ use crate::{
     disk::Disk,
     docker::{self, Docker},
     error::{self, Failure, Result, told, unavailable},
+    figures::Figures,
     inside::{Inside, Owner},
     policy::{Approved, Named, plugin_of},
     time::now,
 };
 
+pub use census::{Census, Engine};
 pub use collect::Collected;
 pub use make::Listener;
 pub use reconcile::Reconciled;
@@ -67,6 +70,7 @@ pub struct Places {
     pub database: Database,
     pub disk: Disk,
     pub owners: Owners,
+    pub figures: Figures,
     pub config: ContainersConfig,
     pub quotas: Quotas,
     /// Whether what an earlier host left is taken up before anything else: nobody does it later.
@@ -151,6 +155,7 @@ impl Rooms {
             SUPERVISOR,
             places.database.clone(),
             Arc::new(move |owner: &str| owners.load().get(plugin_of(owner)).cloned()),
+            places.figures.clone(),
         )?;
         let records: Vec<Record> = places.database.records(CONTAINERS).await.map_err(told)?;
         let entries = records.into_iter().map(|record| (record.id.clone(), Entry::new(record)));
@@ -159,7 +164,8 @@ impl Rooms {
                 docker::Places::from_environment(),
                 &instance,
                 docker::Credentials::from_environment()?,
-            ),
+            )
+            .timed(places.figures.clone()),
             inside,
             disk: places.disk.clone(),
             database: places.database.clone(),

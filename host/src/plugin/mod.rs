@@ -169,6 +169,11 @@ impl Plugin {
         self.policy.plugin()
     }
 
+    /// What it has counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     /// What counts for its containers.
     pub fn as_owner(&self) -> Owner {
         Owner { policy: self.policy.clone(), secrets: self.settings.secrets.clone() }

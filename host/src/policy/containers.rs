@@ -42,6 +42,8 @@ pub struct NewContainer {
     pub pids: u32,
     /// How many containers the plugin may have.
     pub most: u32,
+    /// The trace that it belongs to.
+    pub trace: Option<String>,
 }
 
 impl NewContainer {
@@ -72,6 +74,7 @@ pub struct AskedContainer {
     pub memory_mib: Option<u32>,
     pub cpus: Option<f32>,
     pub pids: Option<u32>,
+    pub trace: Option<String>,
 }
 
 /// What is about to be done with a container, a process or the records of both that the plugin has.
@@ -116,6 +119,7 @@ impl Policy {
             cpus,
             pids,
             most: grant.most,
+            trace: asked.trace,
         }))
     }
 

@@ -18,8 +18,9 @@ const LONGEST_TEXT: usize = 2 << 10;
 /// Markup by which descriptions of tools have posed as words of the user or the system.
 const POSING: &[&str] = &["<important", "<system", "<secret", "<|im_start|>", "[inst]"];
 
-/// The names of the tools by which a client finds the others. Those for jobs are the host's own, too.
-const RESERVED: &[&str] = &["tools_search", "tools_describe", "tools_call"];
+/// The names of the tools by which a client finds the others, and by which a caller says who it is. Those for jobs are
+/// the host's own, too.
+const RESERVED: &[&str] = &["tools_search", "tools_describe", "tools_call", "authenticate"];
 
 pub(super) fn tool(name: &str, tool: &tools::Tool) -> anyhow::Result<()> {
     check_name("tool", name)?;
@@ -36,6 +37,8 @@ pub(super) fn tool(name: &str, tool: &tools::Tool) -> anyhow::Result<()> {
 
 pub(super) fn prompt(name: &str, prompt: &prompts::Prompt) -> anyhow::Result<()> {
     check_name("prompt", name)?;
+    let is_own = RESERVED.contains(&name);
+    ensure!(!is_own, "the prompt name `{name}` is the host's own; set a `prefix`");
     check_text(&format!("prompt `{name}`, description"), &prompt.description)?;
     check_text(&format!("prompt `{name}`, title"), prompt.title.as_deref().unwrap_or_default())?;
     for argument in &prompt.arguments {

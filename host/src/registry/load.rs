@@ -240,6 +240,7 @@ impl Registry {
             grants,
             secrets: Secrets::fetch(name, &references)?.after(&self.secrets_of(name)),
             config: config.into(),
+            names: defaults.figures,
         })
     }
 
@@ -277,7 +278,7 @@ impl Registry {
     }
 
     fn catalog_of(&self, plugins: &BTreeMap<String, Arc<Plugin>>) -> anyhow::Result<Catalog> {
-        Catalog::of(plugins, &Visible::new(&self.config()))
+        Catalog::of(plugins, &Visible::new(&self.config()), self.figures())
     }
 
     fn note_failure(&self, name: &str, error: &anyhow::Error) {

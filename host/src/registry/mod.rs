@@ -18,13 +18,14 @@ mod watch;
 mod workspaces;
 mod jobs;
 mod own;
+mod figures;
 mod record;
 mod status;
 
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
@@ -42,13 +43,16 @@ use crate::{
     config::Config,
     database::Database,
     disk::Disk,
+    figures::{Figures, Stage},
     jobs::Jobs,
     life::{Life, Owners},
     plugin::{Cache, Change, Engine, Observer, Occasion, Plugin},
+    traces::Traces,
 };
 
 pub use crate::policy::LOCAL;
 pub use catalog::{By, Catalog, OfferedPrompt, OfferedTool, Visible, output_of};
+pub use figures::Unready;
 pub use grants::{containers_of, place};
 pub use jobs::JobsOfCaller;
 pub use load::{Source, name_of, problems};
@@ -71,6 +75,10 @@ pub struct Registry {
     catalog: ArcSwap<Catalog>,
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
+    /// For what goes on in the background, which must not keep it.
+    itself: Weak<Self>,
+    traces: Traces,
+    watched: figures::Watched,
     /// Which configuration it is, for the record.
     revision: Mutex<Option<(Arc<Config>, String)>>,
     queue: Arc<Queue>,
@@ -120,18 +128,30 @@ impl Registry {
         let config = Arc::new(ArcSwap::from_pointee(config));
         let quotas = Quotas::new(config.clone(), database.clone());
         disk.bound(&quotas);
-        let registry = Arc::new(Self {
+        let figures = Figures::new()?;
+        let traces = Traces::new(&config.load().traces, &figures);
+        let registry = Arc::new_cyclic(|itself| Self {
+            itself: itself.clone(),
             config,
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
-            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default(), audit },
+            doors: Doors {
+                database,
+                disk,
+                life: Life::default(),
+                jobs: Jobs::default(),
+                figures,
+                audit,
+            },
             owners: Owners::default(),
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
             queue,
             quotas,
+            traces,
+            watched: figures::Watched::default(),
             revision: Mutex::default(),
         });
         let known = Arc::downgrade(&registry);
@@ -190,6 +210,14 @@ impl Registry {
         &self.owners
     }
 
+    pub fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
+    pub fn figures(&self) -> &Figures {
+        &self.doors.figures
+    }
+
     pub fn disk(&self) -> &Disk {
         &self.doors.disk
     }
@@ -215,8 +243,8 @@ impl Registry {
                     client,
                     answers,
                 };
-                if trial.is_none() {
-                    entry.begin(tool.hints).await?;
+                if trial.is_none() && tool.hints.contains(tools::Hints::DESTRUCTIVE) {
+                    self.figures().time(Stage::Audit, entry.begin(tool.hints)).await?;
                 }
                 let effects = Some(&entry.effects);
                 let occasion = Occasion::tool(caller, own_name, tool.hints);

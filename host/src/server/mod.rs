@@ -9,22 +9,28 @@
 )]
 
 mod answer;
+mod authenticate;
 mod consent;
 mod convert;
+mod entrance;
 mod gate;
 mod http;
 mod jobs;
 mod listen;
+mod measured;
 mod meta;
 mod notes;
 mod prompts;
 mod questions;
 mod resources;
+mod said;
 mod seal;
 mod sessions;
 mod stdio;
 mod tasks;
+mod tls;
 mod tools;
+mod watch;
 
 use std::{
     collections::BTreeSet,
@@ -49,11 +55,15 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
-use crate::{access::Caller, registry::Registry};
+use crate::{
+    access::{Access, Caller},
+    registry::Registry,
+};
 
 pub use http::{Address, serve as serve_http};
 pub use seal::Seal;
 pub use stdio::serve as serve_stdio;
+pub use watch::Lookout;
 
 /// What models read of all plugins together is cut here: clients cut it anyway.
 const LONGEST_INSTRUCTIONS: usize = 2 << 10;
@@ -73,6 +83,7 @@ type Context = RequestContext<RoleServer>;
 #[derive(Clone)]
 pub struct Server {
     registry: Arc<Registry>,
+    access: Arc<Access>,
     seal: Arc<Seal>,
     session: Arc<Session>,
     /// How many subscriptions of the second era are open, of all clients.
@@ -90,15 +101,18 @@ struct Session {
 const SILENT: u8 = u8::MAX;
 
 impl Server {
-    pub fn new(registry: Arc<Registry>, seal: Arc<Seal>) -> Self {
+    pub fn new(registry: Arc<Registry>, access: Arc<Access>, seal: Arc<Seal>) -> Self {
         let session = Session { level: AtomicU8::new(SILENT), subscriptions: Mutex::default() };
-        Self { registry, seal, session: Arc::new(session), subscribers: Arc::default() }
+        Self { registry, access, seal, session: Arc::new(session), subscribers: Arc::default() }
     }
 
     /// The same host for another client.
     fn for_another(&self) -> Self {
         let subscribers = self.subscribers.clone();
-        Self { subscribers, ..Self::new(self.registry.clone(), self.seal.clone()) }
+        Self {
+            subscribers,
+            ..Self::new(self.registry.clone(), self.access.clone(), self.seal.clone())
+        }
     }
 
     fn instructions(&self) -> Option<String> {
@@ -136,7 +150,9 @@ fn caller(context: &Context) -> Caller {
 
 fn caller_of(extensions: &Extensions) -> Caller {
     let parts = extensions.get::<::http::request::Parts>();
-    parts.and_then(|parts| parts.extensions.get::<Caller>().cloned()).unwrap_or_else(Caller::local)
+    let said = extensions.get::<Caller>();
+    let caller = said.or_else(|| parts.and_then(|parts| parts.extensions.get::<Caller>()));
+    caller.cloned().unwrap_or_else(Caller::local)
 }
 
 impl ServerHandler for Server {

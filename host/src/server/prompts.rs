@@ -10,7 +10,7 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Context, Server, answer, caller, convert,
+    Context, Server, answer, authenticate, caller, convert,
     notes::observer,
     questions::{Refusal, Reply, Sent, Turn},
     seal::Binding,
@@ -27,7 +27,8 @@ impl Server {
     pub(super) fn prompts(&self, caller: &Caller) -> ListPromptsResult {
         let catalog = self.registry.catalog();
         let shown = |it: &&OfferedPrompt| self.registry.shows_plugin(caller, &it.plugin);
-        let prompts = catalog.prompts.values().filter(shown).map(to_mcp).collect();
+        let mut prompts: Vec<_> = catalog.prompts.values().filter(shown).map(to_mcp).collect();
+        prompts.extend(self.authenticates().then(authenticate::prompt));
         let result = ListPromptsResult { prompts, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
     }
@@ -37,6 +38,10 @@ impl Server {
         request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
+        if request.name == authenticate::NAME && self.authenticates() {
+            let granted = self.authenticate_by_prompt(request, &context).await?;
+            return Ok(GetPromptResponse::Complete(granted));
+        }
         let catalog = self.registry.catalog();
         let caller = caller(&context);
         let shown = |it: &&OfferedPrompt| self.registry.shows_plugin(&caller, &it.plugin);

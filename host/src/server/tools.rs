@@ -9,10 +9,11 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Context, Server, answer, caller,
+    Context, Server, answer, authenticate, caller,
     consent::Round,
     convert,
     jobs::{knows_tasks, tasks_are_needed},
+    measured::{self, Measured},
     meta,
     notes::observer,
     questions::{Refusal, Reply, Sent, Turn},
@@ -25,8 +26,10 @@ use crate::{
         tools::{Hints, Outcome, Output},
         types::{Abilities, Answers, Code, Error},
     },
+    figures::Stage,
     plugin::Observer,
     registry::{Call, Entry, Object, OfferedTool},
+    traces,
 };
 
 impl Server {
@@ -40,8 +43,9 @@ impl Server {
         let server = &config.server;
         if server.meta_tools {
             tools.extend(meta::tools(server.read_only));
-            tools.sort_by(|one, other| one.name.cmp(&other.name));
         }
+        tools.extend(self.authenticates().then(authenticate::tool));
+        tools.sort_by(|one, other| one.name.cmp(&other.name));
         let result = ListToolsResult { tools, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
     }
@@ -62,6 +66,9 @@ impl Server {
             meta::Request::Tool(request) => request,
             meta::Request::Answered(result) => return Ok(result.into()),
         };
+        if request.name == authenticate::NAME && self.authenticates() {
+            return Ok(self.authenticate(request, &context).await.into());
+        }
         let client = client(&context);
         // What a caller may not call at all is not there for it.
         let offered = self.registry.catalog().tools.get(&*request.name).cloned();
@@ -69,6 +76,7 @@ impl Server {
             self.registry.note_unknown(&caller, client, &request.name);
             let message =
                 format!("Unknown tool: `{}`; tools/list names all there are", request.name);
+            measured::count_unknown(&self.registry);
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut entry = self.registry.entry(&caller, client, &tool);
@@ -94,9 +102,11 @@ impl Server {
             }
         };
         let cancelled = context.ct.clone();
+        let measured = Measured::begin(&self.registry, &tool, &context);
         tokio::select! {
             biased;
-            replied = work => {
+            replied = traces::within(measured.trace(), work) => {
+                measured.end(&replied);
                 match &replied {
                     Ok(_) => entry.end(),
                     Err(Refusal::Failed(error)) => {
@@ -117,7 +127,8 @@ impl Server {
         asked: &Asked<'_>,
     ) -> Result<CallToolResponse, Refusal> {
         let Asked { tool, caller, context, arguments, observer, entry, .. } = *asked;
-        let admission = self.registry.admit_call(caller, tool, &**observer).await?;
+        let turn = self.registry.admit_call(caller, tool, &**observer);
+        let admission = self.registry.figures().time(Stage::Queue, turn).await?;
         tracing::debug!(tool = tool.name.as_str(), plugin = tool.owner(), "called");
         if tool.hints.contains(Hints::NEEDS_TASKS) && !knows_tasks(context) {
             return Err(tasks_are_needed());

@@ -5,7 +5,9 @@
 mod addresses;
 mod body;
 mod dial;
+mod document;
 mod mask;
+mod reports;
 
 use std::{
     collections::BTreeMap,
@@ -35,6 +37,7 @@ use crate::{
 
 pub use body::Body;
 pub use dial::dial;
+pub use reports::Reports;
 
 use addresses::{Addresses, LeadsToPrivate};
 use mask::Mask;

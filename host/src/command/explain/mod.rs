@@ -20,6 +20,7 @@ use super::{Opening, output};
 use crate::{
     bundled::{Bundled, Defaults},
     config::{Grants, Limits, PluginConfig},
+    figures::Names,
     plugin::{Imports, Settings},
     registry::{self, Registry, Source},
     secrets::{Reference, Secrets},
@@ -217,6 +218,7 @@ impl Terms {
             grants,
             secrets: Secrets::default(),
             config: serde_json::to_string(&plugin.config)?.into(),
+            names: Names::default(),
         };
         Ok(Self { written, shown, written_by, secrets, settings })
     }
