@@ -223,6 +223,9 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
+        if request.name == authenticate::NAME && self.authenticates() {
+            return Box::pin(self.authenticate_by_prompt(request, &context)).await;
+        }
         Box::pin(self.prompt(request, context)).await
     }
 

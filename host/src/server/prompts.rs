@@ -35,10 +35,6 @@ impl Server {
         request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
-        if request.name == authenticate::NAME && self.authenticates() {
-            let granted = self.authenticate_by_prompt(request, &context).await?;
-            return Ok(GetPromptResponse::Complete(granted));
-        }
         let catalog = self.registry.catalog();
         let Some(offered) = catalog.prompts.get(&request.name) else {
             let message = format!("Unknown prompt: `{}`", request.name);
