@@ -189,13 +189,13 @@ fn begin_waiting(host: &mut Host) -> u64 {
 #[test]
 fn a_plugin_runs_no_more_calls_at_once_than_it_may() {
     for table in ["limits", "plugins.echo.limits"] {
-        let config = format!("[{table}]\nconcurrent_calls = 2\n");
+        let config = format!("[server]\nwaiting_calls = 0\n[{table}]\nconcurrent_calls = 2\n");
         let mut host = Setup::new().plugins(&["echo", "crash"]).config(&config).legacy();
         begin_waiting(&mut host);
         check_echo(&mut host);
         begin_waiting(&mut host);
         let busy = expect![
-            "LIMIT: busy: plugin `echo` runs 2 calls already; try again in a moment, or raise `plugins.echo.limits.concurrent_calls`"
+            "LIMIT: busy: plugin `echo` runs 2 calls and 0 wait; try again in a moment, or raise `plugins.echo.limits.concurrent_calls`"
         ];
         busy.assert_eq(&failure(&host.call("echo", json!({"message": "hi"}))));
         assert_eq!(host.text("fine", json!({})), "fine");
@@ -204,12 +204,12 @@ fn a_plugin_runs_no_more_calls_at_once_than_it_may() {
 
 #[test]
 fn the_host_runs_no_more_calls_at_once_than_it_may() {
-    let config = "[server]\nconcurrent_calls = 2\n";
+    let config = "[server]\nconcurrent_calls = 2\nwaiting_calls = 0\n";
     let mut host = Setup::new().plugins(&["echo", "crash"]).config(config).legacy();
     begin_waiting(&mut host);
     check_echo(&mut host);
     begin_waiting(&mut host);
-    expect!["LIMIT: busy: 2 calls are running; try again in a moment, or raise `server.concurrent_calls`"].assert_eq(&failure(&host.call("fine", json!({}))));
+    expect!["LIMIT: busy: 2 calls run and 0 wait; try again in a moment, or raise `server.concurrent_calls`"].assert_eq(&failure(&host.call("fine", json!({}))));
     assert_eq!(host.tools().len(), 5, "what enters no guest still works");
 }
 
@@ -229,7 +229,7 @@ fn guests_that_compute_stand_in_nobodys_way() {
 
 #[test]
 fn a_cancelled_call_leaves_its_place_to_the_next() {
-    let config = "[server]\nconcurrent_calls = 1\n[limits]\ncrashes = 1\n";
+    let config = "[server]\nconcurrent_calls = 1\nwaiting_calls = 0\n[limits]\ncrashes = 1\n";
     let mut host = Setup::new().plugins(&["echo", "looping"]).config(config).legacy();
     for _ in 0..8 {
         let before = used(&host);

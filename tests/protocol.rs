@@ -316,8 +316,8 @@ fn a_cancelled_computation_stops_and_is_not_answered() {
 #[test]
 fn a_cancelled_wait_ends_and_is_not_answered() {
     for start in ERAS {
-        let setup = Setup::new().plugins(&["echo"]).config("[limits]\nconcurrent_calls = 1\n");
-        let mut host = start(setup);
+        let config = "[server]\nwaiting_calls = 0\n[limits]\nconcurrent_calls = 1\n";
+        let mut host = start(Setup::new().plugins(&["echo"]).config(config));
         let busy = |host: &mut Host| host.call("echo", json!({"message": "hi"}))["isError"] == true;
         let arguments = json!({"milliseconds": 600_000});
         let id = host.begin("tools/call", json!({"name": "wait", "arguments": arguments}));

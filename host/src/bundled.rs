@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     config::{self, Grants},
+    figures::Names,
     secrets::Reference,
 };
 
@@ -38,6 +39,8 @@ pub struct Defaults {
     pub secrets_by_prefix: Option<SecretsByPrefix>,
     pub secrets_by_variable: Option<SecretsByVariable>,
     pub config: toml::Table,
+    /// Under which other names users of an earlier server know figures of the host.
+    pub figures: Names,
 }
 
 /// Environment variables that are secrets of the plugin because of how their names begin.

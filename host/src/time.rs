@@ -1,6 +1,9 @@
 //! The time, as records and answers hold it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use chrono::{DateTime, SecondsFormat};
 
@@ -9,6 +12,9 @@ pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// When this process began to serve. Milliseconds since 1970.
+pub static BEGUN: LazyLock<u64> = LazyLock::new(now);
 
 /// As people and programs read it: `2026-01-31T23:59:59.999Z`.
 pub fn iso(ms: u64) -> String {

@@ -58,23 +58,33 @@ fn db_24_metrics_have_their_names_and_count() {
     let Some(mut bench) = Bench::new() else { return };
     let id = bench.spawn();
     bench.run(&id, "true");
+    bench.call("attach", json!({"target": id, "client_name": "a", "session_id": "s"}));
     bench.write(&id, "f", "x");
     bench.read(&id, "f");
     bench.read(&id, "f");
     let metrics = text(&bench.call("metrics", json!({}))["metrics"]);
     let line = |wanted: &str| metrics.lines().any(|line| line == wanted);
     assert!(
-        metrics
-            .lines()
-            .any(|it| it.starts_with("mcp_devbench_container_spawns_total{image=")
-                && it.ends_with(" 1")),
+        metrics.lines().any(|it| it.starts_with("mcp_devbench_container_spawns_total{")
+            && it.contains("image=")
+            && it.ends_with(" 1")),
         "{metrics}"
     );
-    assert!(metrics.contains("mcp_devbench_exec_total{status="), "{metrics}");
-    assert!(line("mcp_devbench_fs_operations_total{op_type=\"read\"} 2"), "{metrics}");
-    assert!(line("mcp_devbench_fs_operations_total{op_type=\"write\"} 1"), "{metrics}");
+    assert!(metrics.contains("mcp_devbench_exec_total{plugin=\"devbench\",status="), "{metrics}");
+    assert!(
+        line("mcp_devbench_fs_operations_total{plugin=\"devbench\",op_type=\"read\"} 2"),
+        "{metrics}"
+    );
+    assert!(
+        line("mcp_devbench_fs_operations_total{plugin=\"devbench\",op_type=\"write\"} 1"),
+        "{metrics}"
+    );
     assert!(line("mcp_devbench_active_containers 1"), "{metrics}");
-    assert!(!metrics.contains(&id), "defect 25: a label for each container");
+    assert!(line("mcp_devbench_active_attachments{plugin=\"devbench\"} 1"), "{metrics}");
+    assert!(metrics.contains("mcp_devbench_exec_duration_seconds_count 1\n"), "{metrics}");
+    assert!(metrics.contains("mcp_devbench_output_bytes_count 1\n"), "{metrics}");
+    let counts = metrics.lines().filter(|it| it.starts_with("mcp_devbench_exec_total"));
+    assert!(!counts.collect::<String>().contains(&id), "defect 25: a label for each container");
 }
 
 #[test]

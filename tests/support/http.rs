@@ -1,9 +1,9 @@
 //! A host that serves HTTP, and the plainest of clients for it.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufReader, Read as _, Write as _},
     net::TcpStream,
-    process::Child,
+    process::{Child, Command, ExitStatus},
     sync::{Arc, Mutex},
 };
 
@@ -87,9 +87,43 @@ impl HttpHost {
         stream
     }
 
+    /// Sends a request whose answer is a stream, and gives that.
+    pub(crate) fn stream(
+        &self,
+        method: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> BufReader<TcpStream> {
+        let mut connection = self.connect();
+        let (address, token, length) = (&self.address, self.token(), body.len());
+        let mut request = format!("{method} /mcp HTTP/1.1\r\nHost: {address}\r\n{ACCEPT}\r\n");
+        request += &format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+        for header in headers {
+            request += &format!("{header}\r\n");
+        }
+        request += &format!("Content-Length: {length}\r\n\r\n{body}");
+        connection.write_all(request.as_bytes()).unwrap();
+        BufReader::new(connection)
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself, and gives all that it wrote to stderr.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+        let status = wait(&mut self.child);
+        (status, whole(&self.errors.clone(), 2))
+    }
+
     /// A POST of a message as a client of the second era sends it, with the token.
     pub(crate) fn post(&self, message: &Value, headers: &[&str]) -> Answer {
-        let token = format!("Authorization: Bearer {}", self.token());
+        self.post_as(&self.token(), message, headers)
+    }
+
+    fn post_as(&self, key: &str, message: &Value, headers: &[&str]) -> Answer {
+        let token = format!("Authorization: Bearer {key}");
         let mut all = vec!["Content-Type: application/json", ACCEPT, &token];
         all.extend(headers);
         self.send("POST", "/mcp", &all, &message.to_string())
@@ -98,6 +132,13 @@ impl HttpHost {
     /// A request of the second era, with its headers.
     pub(crate) fn request(&self, method: &str, parameters: Value) -> Answer {
         self.request_with(method, parameters, &json!({}))
+    }
+
+    /// The same by whoever has this token: several may speak at once.
+    pub(crate) fn request_as(&self, key: &str, method: &str, parameters: Value) -> Answer {
+        let (message, headers) = modern(method, parameters, &json!({}));
+        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+        self.post_as(key, &message, &headers)
     }
 
     /// The same with more in its `_meta`.

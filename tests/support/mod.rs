@@ -252,6 +252,11 @@ impl Host {
         stdin.flush().unwrap();
     }
 
+    /// For who writes on a thread of its own. The host ends when it is dropped.
+    pub(crate) fn take_stdin(&mut self) -> ChildStdin {
+        self.stdin.take().unwrap()
+    }
+
     /// Opens a subscription of the second era, and waits until the host says that it listens.
     pub(crate) fn listen(&mut self, filter: Value) -> u64 {
         let id = self.begin("subscriptions/listen", json!({"notifications": filter}));

@@ -103,6 +103,9 @@ fn beside_floor(table: &mut Table, windlass: &Server, floor: &Server, runs: usiz
     let bare = figures::each(runs, || figures::web(floor));
     let web = Figure::new("tools/call, HTTP keep-alive, p50", Must::AtMost(500.0, "µs"), web);
     table.push(&web.beside(bare));
+
+    let scrape = figures::each(runs, || figures::scrape(windlass));
+    table.push(&Figure::new("scrape of the figures, p99", Must::AtMost(10.0, "ms"), scrape));
 }
 
 /// What only a host of plugins has to bear.

@@ -9,7 +9,7 @@ use crate::{
     engine::{Engines, need},
     host, opencode, peers,
     peers::Prism,
-    plugins,
+    plugins, prometheus,
     report::{Counts, Outcome, Report, tail},
     tree,
 };
@@ -70,10 +70,29 @@ fn find(report: &mut Report, filter: Option<&str>) -> Vec<(&'static str, OsStrin
             }
         });
     }
-    if wanted("docker::compose") {
+    if wanted("docker::compose") || wanted("deploy") {
         report.step("docker-compose", || {
             need(&["docker-compose"], &["docker-compose"])?;
             Ok(Outcome::passed("installed"))
+        });
+    }
+    if wanted("deploy") {
+        report.step("systemd-analyze", || {
+            need(&["systemd-analyze"], &["systemd"])?;
+            Ok(Outcome::passed("installed"))
+        });
+    }
+    if wanted("figures::prometheus") {
+        report.step("prometheus", || match prometheus::unpacked() {
+            Ok(programs) => {
+                let note = programs.display().to_string();
+                told.push(("WINDLASS_TEST_PROMETHEUS", programs.into()));
+                Ok(Outcome::passed(note))
+            }
+            Err(error) => {
+                told.push(("WINDLASS_TEST_NO_PROMETHEUS", error.to_string().into()));
+                Err(error)
+            }
         });
     }
     if wanted("coder::prism") {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub use chain::{Head, Point, Verified, verify};
 pub use effects::Effects;
 pub use look::{end, export, list, rotate, verify_archive};
-pub use redact::redacted;
+pub use redact::{names_secret, redacted};
 pub use row::{Arguments, Event, Kind};
 pub use writer::{Audit, Secret};
 

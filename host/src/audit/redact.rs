@@ -10,15 +10,19 @@ const LONGEST: usize = 2 << 10;
 /// Shorter secrets stand in every other text by chance.
 const SHORTEST: usize = 4;
 
+/// Whether what stands under this key is secret.
+pub fn names_secret(key: &str) -> bool {
+    let lower = key.to_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+}
+
 /// The same without what is secret by the name of its key, or because it is one of these values.
 pub fn redacted(value: &Value, secrets: &[&str]) -> Value {
     match value {
         Value::Object(fields) => fields
             .iter()
             .map(|(key, value)| {
-                let lower = key.to_lowercase();
-                let is_secret = WORDS.iter().any(|word| lower.contains(word));
-                let value = if is_secret && !value.is_null() {
+                let value = if names_secret(key) && !value.is_null() {
                     REDACTED.into()
                 } else {
                     redacted(value, secrets)

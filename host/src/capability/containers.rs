@@ -11,6 +11,7 @@ use crate::{
     inside::Tunnel,
     life::{Entry, Phase, Record},
     policy::{AskedContainer, Beside},
+    traces::Trace,
 };
 
 /// The most that is read from a connection at once.
@@ -60,7 +61,10 @@ impl wit::HostContainer for CallState {
             let opening = self.policy.approve_opening_workspace(workspace.clone())?;
             self.doors.disk.open(&opening).await?;
         }
-        let wanted = self.policy.approve_container(asked(spec))?;
+        let wanted = self.policy.approve_container(AskedContainer {
+            trace: self.trace.as_ref().map(Trace::parent),
+            ..asked(spec)
+        })?;
         let rooms = self.doors.life.rooms().await?;
         let observer = self.observer.clone();
         let listener = Arc::new(move |progress| observer.progress(progress));
@@ -168,6 +172,7 @@ fn asked(spec: wit::Spec) -> AskedContainer {
         memory_mib: spec.memory_mib,
         cpus: spec.cpus,
         pids: spec.pids,
+        trace: None,
     }
 }
 

@@ -188,6 +188,21 @@ async fn check_places(
     Ok(())
 }
 
+impl State {
+    /// As the engine itself calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited => "exited",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 fn is_gone(error: &Error) -> bool {
     error.code == super::types::Code::NotFound
 }

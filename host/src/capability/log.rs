@@ -4,7 +4,7 @@ use super::{
     CallState,
     bindings::windlass::plugin::log::{Host, Level},
 };
-use crate::plugin::LogAllowance;
+use crate::{plugin::LogAllowance, traces::Trace, visible::on_one_line};
 
 impl Host for CallState {
     async fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
@@ -31,13 +31,19 @@ impl CallState {
     }
 
     fn pass_on(&self, level: Level, message: String) {
-        let plugin = self.policy.plugin();
-        match level {
-            Level::Debug => tracing::debug!(target: "plugin", plugin, message),
-            Level::Info => tracing::info!(target: "plugin", plugin, message),
-            Level::Warn => tracing::warn!(target: "plugin", plugin, message),
-            Level::Error => tracing::error!(target: "plugin", plugin, message),
-        }
+        self.keep(level, &on_one_line(&message));
         self.observer.log(level, message);
+    }
+
+    /// In the host's own log.
+    fn keep(&self, level: Level, message: &str) {
+        let plugin = self.policy.plugin();
+        let trace_id = self.trace.as_ref().map(Trace::id);
+        match level {
+            Level::Debug => tracing::debug!(target: "plugin", plugin, trace_id, message),
+            Level::Info => tracing::info!(target: "plugin", plugin, trace_id, message),
+            Level::Warn => tracing::warn!(target: "plugin", plugin, trace_id, message),
+            Level::Error => tracing::error!(target: "plugin", plugin, trace_id, message),
+        }
     }
 }

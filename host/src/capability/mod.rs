@@ -33,10 +33,12 @@ use crate::{
     database::Database,
     disk::Disk,
     error::Failure,
+    figures::Figures,
     jobs::Jobs,
     life::Life,
     plugin::{Meter, Observer, Running},
     policy::Policy,
+    traces::Trace,
     web::Web,
 };
 
@@ -85,6 +87,8 @@ pub struct CallState {
     pub observer: Arc<dyn Observer>,
     /// The job whose run this is.
     pub job: Option<Arc<str>>,
+    /// The trace that the call belongs to. What it starts belongs to it too.
+    pub trace: Option<Trace>,
     /// What the call does, for the record.
     pub effects: Effects,
     /// Keeps the clock going while the guest computes.
@@ -100,6 +104,7 @@ pub struct Doors {
     pub disk: Disk,
     pub life: Life,
     pub jobs: Jobs,
+    pub figures: Figures,
     pub audit: Audit,
 }
 
@@ -112,6 +117,7 @@ impl Doors {
             disk: Disk::nowhere(),
             life: Life::default(),
             jobs: Jobs::default(),
+            figures: Figures::default(),
             audit: Audit::none(),
         }
     }

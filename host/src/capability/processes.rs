@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use wasmtime::component::Resource;
 
-use super::{CallState, bindings::windlass::plugin::processes as wit, containers::Container};
+use super::{
+    CallState, bindings::windlass::plugin::processes as wit, containers::Container, types::Value,
+};
 use crate::{
     error::Result,
     inside::{self, Carrier, Ending, How},
     policy::NewProcess,
+    traces::TRACEPARENT,
 };
 
 /// Where a program starts if nobody says where.
@@ -37,7 +40,7 @@ impl wit::HostProcess for CallState {
     ) -> Result<Resource<Process>> {
         let entry = self.table.get(&container)?.0.clone();
         let shape = shape(&spec.command);
-        let process = self.policy.approve_process(asked(spec))?;
+        let process = self.policy.approve_process(self.traced(asked(spec)))?;
         self.effects.add(format!("process start {shape} in {}", entry.id));
         let id = self.doors.life.rooms().await?.run(&entry, process).await?;
         Ok(self.table.push(Process(id))?)
@@ -94,6 +97,17 @@ impl wit::HostProcess for CallState {
     async fn drop(&mut self, process: Resource<Process>) -> wasmtime::Result<()> {
         self.table.delete(process)?;
         Ok(())
+    }
+}
+
+impl CallState {
+    /// The same with the trace that the call belongs to, unless the plugin says to which the program belongs.
+    fn traced(&self, mut process: NewProcess) -> NewProcess {
+        let says = process.env.iter().any(|(name, _)| name == TRACEPARENT);
+        if let Some(trace) = self.trace.as_ref().filter(|_| !says) {
+            process.env.push((TRACEPARENT.to_owned(), Value::Plain(trace.parent())));
+        }
+        process
     }
 }
 

@@ -7,8 +7,7 @@ use std::{env, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use anyhow::{Context as _, bail};
 
-use super::LogFormat;
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, LogFormat};
 
 /// How `windlass serve` is reached, if a variable says so.
 #[derive(Debug, PartialEq, Eq)]
@@ -106,11 +105,12 @@ pub(super) fn log_level(lookup: &impl Fn(&str) -> Option<String>) -> String {
     }
 }
 
-pub(super) fn log_format(lookup: &impl Fn(&str) -> Option<String>) -> LogFormat {
-    match lookup("MCP_LOG_FORMAT").as_deref() {
-        Some("json") => LogFormat::Json,
+/// None: nobody has said.
+pub(super) fn log_format(lookup: &impl Fn(&str) -> Option<String>) -> Option<LogFormat> {
+    lookup("MCP_LOG_FORMAT").map(|format| match format.as_str() {
+        "json" => LogFormat::Json,
         _ => LogFormat::Text,
-    }
+    })
 }
 
 fn set<T: FromStr>(

@@ -5,7 +5,9 @@ mod call;
 mod clients;
 mod doctor;
 mod explain;
+mod health;
 mod inherited;
+mod log;
 mod look;
 mod open;
 mod output;
@@ -16,12 +18,12 @@ mod state;
 mod token;
 mod tools;
 
-use std::{io, process::ExitCode};
+use std::{process::ExitCode, sync::LazyLock};
 
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::bundled::Bundled;
+use crate::{bundled::Bundled, config::LogFormat, time::BEGUN};
 
 pub use open::Opening;
 pub use state::State;
@@ -41,23 +43,9 @@ struct Arguments {
         value_name = "FILTER"
     )]
     log: String,
-    #[arg(long, global = true, env = "WINDLASS_LOG_FORMAT", default_value_t = inherited::log_format(&inherited::variable))]
-    log_format: LogFormat,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-impl std::fmt::Display for LogFormat {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        })
-    }
+    /// How the log is written [default: as `logs.format` says, or as text].
+    #[arg(long, global = true, env = "WINDLASS_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
 }
 
 #[derive(Subcommand)]
@@ -80,6 +68,8 @@ enum Command {
     Audit(audit::Record),
     /// Checks this machine and the configuration.
     Doctor(doctor::Doctor),
+    /// Asks a host that serves over HTTP whether it is well.
+    Health(health::Health),
     /// Prints the entry that an MCP client needs to use this host.
     Config(clients::Config),
     /// Prints a script that completes this command line.
@@ -88,8 +78,10 @@ enum Command {
 
 /// Runs the command line. What it prints for people goes to stdout, the log to stderr.
 pub fn run(bundled: &'static [Bundled]) -> ExitCode {
+    LazyLock::force(&BEGUN);
     let arguments = Arguments::parse();
-    if let Err(error) = start_log(&arguments) {
+    let format = arguments.log_format.or_else(|| inherited::log_format(&inherited::variable));
+    if let Err(error) = log::start(&arguments.log, format) {
         return complain(&error);
     }
     let run = || -> anyhow::Result<ExitCode> {
@@ -113,6 +105,7 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
         Command::Token(token) => token.run().await,
         Command::Audit(record) => record.run().await,
         Command::Doctor(doctor) => doctor.run(bundled).await,
+        Command::Health(health) => health.run().await,
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {
             // It panics where it cannot write, and nobody may be reading any more.
@@ -122,22 +115,6 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-fn start_log(arguments: &Arguments) -> anyhow::Result<()> {
-    use tracing_subscriber::EnvFilter;
-
-    // Below `error` rmcp logs messages, arguments and results among them.
-    let filter =
-        format!("{},rmcp=error,hyper=warn,h2=warn,reqwest=warn,rustls=warn", arguments.log);
-    let filter = EnvFilter::try_new(&filter)
-        .map_err(|error| anyhow::anyhow!("--log `{}`: {error}", arguments.log))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match arguments.log_format {
-        LogFormat::Text => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
 }
 
 fn complain(error: &anyhow::Error) -> ExitCode {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{State, inherited};
+use super::{State, inherited, log};
 use crate::{
     bundled::Bundled,
     config::Config,
@@ -83,6 +83,7 @@ impl Opening {
             workspaces: self.state.workspaces()?,
             audit: config.audit.enabled.then(|| self.state.record()).transpose()?,
         };
+        log::prefer(config.logs.format);
         Registry::new(config, &places, bundled)
     }
 
@@ -117,7 +118,9 @@ impl Opening {
             database: doors.database.clone(),
             disk: doors.disk.clone(),
             owners: registry.owners().clone(),
+            figures: registry.figures().clone(),
             config: registry.config().containers.clone(),
+            quotas: registry.quotas().clone(),
             at_once,
             claim: Box::new(move || claim()),
         });

@@ -332,6 +332,7 @@ fn bare(registry: &Registry, name: &str) -> Settings {
         grants: plugin.and_then(|it| it.grants.clone()).unwrap_or_default(),
         secrets: crate::secrets::Secrets::default(),
         config: "{}".into(),
+        names: crate::figures::Names::default(),
     }
 }
 

@@ -23,7 +23,8 @@ use crate::{
     error::told,
     plugin::Plugin,
     registry::{self, Registry},
-    server::{self, Address, Seal, Server},
+    secrets::hide,
+    server::{self, Address, Lookout, Seal, Server},
 };
 
 #[derive(Args)]
@@ -41,6 +42,9 @@ pub(super) struct Serve {
 /// How long what an earlier host left waits for the client that waits for its first answer. Whoever needs a container
 /// before that has it looked for at once.
 const HEAD_START: Duration = Duration::from_millis(100);
+
+/// How long the end waits for a collector of traces.
+const LAST_TRACES: Duration = Duration::from_secs(1);
 
 /// An address, or the one of the configuration.
 #[derive(Clone, Copy)]
@@ -79,6 +83,11 @@ impl Serve {
                 .context("the configuration cannot be followed")?;
         }
         let doors = registry.doors().clone();
+        let traces = registry.traces().clone();
+        if let Some(lookout) = Lookout::bind(&registry.config().metrics).await? {
+            output::to_stderr(&format!("figures on http://{}/metrics", lookout.address()?));
+            tokio::spawn(lookout.serve(registry.clone()));
+        }
         let state = self.opening.state.directory()?;
         tokio::spawn(look_after(registry.clone(), state));
         tokio::spawn(take_up_jobs(registry.clone()));
@@ -99,6 +108,7 @@ impl Serve {
                 () = asked_to_end() => {}
             }
         }
+        traces.flush(LAST_TRACES).await;
         let error = served.as_ref().err().map(|error| format!("{error:#}"));
         ending.note_admin("host end", Vec::new(), error);
         if let Err(failure) = doors.audit.flush().await {
@@ -128,7 +138,9 @@ impl Serve {
         let address = Address::bind(config).await?;
         let mut access = access(&registry)?;
         if address.asks() {
-            access = access.with_token(self.opening.state.token()?);
+            let token = self.opening.state.token()?;
+            hide(&token);
+            access = access.with_token(token);
         }
         let server = Server::new(registry, access.into(), seal);
         self.announce(&address)?;

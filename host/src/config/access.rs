@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::OAuthConfig;
+use super::{OAuthConfig, QuotaConfig};
 use crate::secrets::Reference;
 
 /// Roles, and who has them without being asked who they are.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessConfig {
     /// What each role may do. `admin` and `user` are there without being written, and can be written anew.
@@ -19,6 +19,8 @@ pub struct AccessConfig {
     pub shared: bool,
     /// The roles of whoever started the host, or has the token of its state directory.
     pub local: Vec<String>,
+    /// How much each caller may take whose roles say nothing of it. Whoever started the host is not meant.
+    pub quota: QuotaConfig,
     /// Who makes tokens for callers, besides the host itself.
     pub oauth: Option<OAuthConfig>,
     /// The roles of who has a certificate with this name in it.
@@ -30,13 +32,15 @@ pub struct AccessConfig {
 }
 
 /// What a role may do. What both lists name is refused.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Role {
     pub allow: Vec<Rule>,
     pub deny: Vec<Rule>,
     /// Whether it may call destructive tools through a client that cannot ask the user.
     pub unasked: bool,
+    /// How much each caller may take who has it.
+    pub quota: Option<QuotaConfig>,
 }
 
 /// Calls that are meant: all that fit each of its parts. A part that is absent fits all.
@@ -93,6 +97,7 @@ impl Default for AccessConfig {
             auto_approve: Vec::new(),
             shared: false,
             local: vec!["admin".to_owned()],
+            quota: QuotaConfig::default(),
             oauth: None,
             certificates: BTreeMap::new(),
             authenticate: false,
@@ -120,7 +125,7 @@ impl AccessConfig {
         let tools = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
         let allow = |names: &[&str]| vec![Rule { tools: tools(names), ..Rule::default() }];
         match name {
-            "admin" => Some(Role { allow: allow(&["*"]), deny: Vec::new(), unasked: true }),
+            "admin" => Some(Role { allow: allow(&["*"]), unasked: true, ..Role::default() }),
             "user" => Some(Role { allow: allow(&USER), ..Role::default() }),
             _ => None,
         }

@@ -3,6 +3,7 @@
 //! Only data: [`crate::policy`] decides with it. Every table is closed: a key that nobody reads is an error.
 
 mod access;
+mod quota;
 mod grants;
 mod identity;
 mod jobs;
@@ -10,6 +11,7 @@ mod containers;
 mod engine;
 mod mounts;
 mod read;
+mod watching;
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +34,9 @@ pub use grants::{Grants, HttpGrant};
 pub use identity::{OAuthConfig, Signing, TlsConfig, is_loopback};
 pub use jobs::JobsConfig;
 pub use mounts::{Group, Mount, check_apart, check_real};
+pub use quota::{Bounded, QuotaConfig};
 pub use read::{from_text, parse};
+pub use watching::{LogFormat, LogsConfig, MetricsConfig, TracesConfig};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -43,6 +47,9 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub jobs: JobsConfig,
     pub access: AccessConfig,
+    pub metrics: MetricsConfig,
+    pub traces: TracesConfig,
+    pub logs: LogsConfig,
     pub audit: AuditConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
 }
@@ -59,8 +66,14 @@ pub struct ServerConfig {
     pub exclude_tools: Vec<String>,
     /// Offers `tools_search`, `tools_describe` and `tools_call` to clients that ignore list changes.
     pub meta_tools: bool,
-    /// How many calls may run at once. One more is answered "busy".
+    /// How many calls may run at once. Others wait for their turn.
     pub concurrent_calls: usize,
+    /// How many may wait. One more is answered "busy".
+    pub waiting_calls: usize,
+    /// How long one may wait, in seconds. Then it is answered "busy".
+    pub waiting_seconds: u64,
+    /// Only plugins whose `sha256` is written down, besides those that are bundled.
+    pub pinned_plugins: bool,
 }
 
 /// What 32-bit WebAssembly can address, in MiB.
@@ -68,6 +81,9 @@ const LARGEST_MEMORY: usize = 4096;
 
 /// How many calls may run at once, all plugins together: each may take [`Limits::memory_mib`].
 const CONCURRENT_CALLS: usize = 256;
+
+/// How many calls may wait: twice as many as run, which are as soon done as a client's patience is over.
+const WAITING_CALLS: usize = 512;
 
 impl Default for ServerConfig {
     fn default() -> Self {
@@ -77,6 +93,9 @@ impl Default for ServerConfig {
             exclude_tools: Vec::new(),
             meta_tools: false,
             concurrent_calls: CONCURRENT_CALLS,
+            waiting_calls: WAITING_CALLS,
+            waiting_seconds: 30,
+            pinned_plugins: false,
         }
     }
 }
@@ -143,6 +162,8 @@ pub enum Auth {
 pub struct PluginConfig {
     /// The component's file. Absent: the bundled plugin of this name.
     pub component: Option<PathBuf>,
+    /// The digest of the component, as hexadecimal digits: no other one is loaded.
+    pub sha256: Option<String>,
     /// Put before the names of its tools and prompts.
     pub prefix: String,
     /// What it may do. Absent: nothing, or for a bundled plugin what ships beside it.
@@ -327,11 +348,20 @@ impl Config {
             "http.path: `{}` is no path such as `/mcp`",
             self.http.path
         );
+        self.access.check_quotas()?;
         self.access.check().context("access")?;
+        self.metrics.check()?;
+        self.traces.check()?;
         self.limits.check().context("limits")?;
         for (name, plugin) in &self.plugins {
             let limits = self.limits.with(plugin.limits);
             limits.check().with_context(|| format!("plugins.{name}.limits"))?;
+            let is_digest =
+                |it: &String| it.len() == 64 && it.chars().all(|digit| digit.is_ascii_hexdigit());
+            ensure!(
+                plugin.sha256.as_ref().is_none_or(is_digest),
+                "plugins.{name}.sha256: it is no SHA-256 of 64 hexadecimal digits, as `windlass plugins inspect` shows it"
+            );
         }
         Ok(())
     }

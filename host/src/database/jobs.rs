@@ -83,6 +83,16 @@ impl Database {
         .await
     }
 
+    /// How many there are in each state.
+    pub async fn count_jobs(&self) -> Result<Vec<(String, u64)>> {
+        self.run(|connection| {
+            let sql = "SELECT state, count(*) FROM jobs GROUP BY state";
+            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, u32>(1)?.into()));
+            connection.prepare_cached(sql)?.query_map([], row)?.collect()
+        })
+        .await
+    }
+
     pub async fn job(&self, id: &str) -> Result<Option<JobRow>> {
         let id = id.to_owned();
         self.run(move |connection| {

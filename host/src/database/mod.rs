@@ -55,6 +55,14 @@ impl Database {
         self.open().map(drop).map_err(|error| anyhow::anyhow!("{error}"))
     }
 
+    /// Whether it can be read.
+    pub async fn answers(&self) -> Result<()> {
+        self.run(|connection| {
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        })
+        .await
+    }
+
     pub async fn get(&self, document: Approved<Document>) -> Result<Option<String>> {
         let sql =
             "SELECT document FROM documents WHERE plugin = ?1 AND collection = ?2 AND key = ?3";

@@ -25,7 +25,7 @@ const MODE: u16 = 0o644;
 pub(super) fn once(root: &Root, step: &Step) -> Result<Done> {
     let mut journal = Journal::new(root);
     let done = perform(&mut journal, step)?;
-    journal.finish();
+    journal.finish()?;
     Ok(done)
 }
 
@@ -53,7 +53,7 @@ pub(super) fn all(root: &Root, steps: &[Step]) -> Result<Vec<Done>> {
         }
         done.push(step);
     }
-    journal.finish();
+    journal.finish()?;
     Ok(done)
 }
 

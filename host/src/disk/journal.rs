@@ -17,6 +17,7 @@ use super::{
     staging::Staged,
     tags::State,
     tree::Tree,
+    usage::size_of,
 };
 use crate::{
     error::{Result, invalid},
@@ -64,9 +65,27 @@ impl<'a> Journal<'a> {
         Self { root, done: Vec::new() }
     }
 
-    /// All of it stays. What was displaced is deleted.
-    pub(super) fn finish(mut self) {
+    /// All of it stays, unless it is more than there is room for. What was displaced is deleted.
+    pub(super) fn finish(mut self) -> Result<()> {
+        if let Some((workspace, room)) = &self.root.room {
+            room.settle(workspace, self.added())?;
+        }
         self.done.clear();
+        Ok(())
+    }
+
+    /// How much more there is than before. What was put into what was added before counts twice.
+    fn added(&self) -> i64 {
+        let staging = &self.root.staging.fd;
+        let is = |it: &Spot| size_of(&*it.parent, &*it.name).cast_signed();
+        let was = |it: &Staged| size_of(staging, &*it.name).cast_signed();
+        let added = self.done.iter().map(|done| match done {
+            Done::Added(spot) => is(spot),
+            Done::Exchanged(spot, staged) => is(spot) - was(staged),
+            Done::Taken(_, staged) => -was(staged),
+            Done::Moved { .. } => 0,
+        });
+        added.sum()
     }
 
     /// Where something is to be put. Directories above it are made.

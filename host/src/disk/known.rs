@@ -23,6 +23,7 @@ use super::{
     root::{Root, named},
     staging::{Staged, Staging, entries},
     tags::Tags,
+    usage::{Room, Usage},
 };
 use crate::{
     database::{Database, Kind},
@@ -47,6 +48,7 @@ pub(super) struct Known {
     tags: Arc<Tags>,
     loaded: tokio::sync::OnceCell<()>,
     workspaces: Mutex<BTreeMap<String, Entry>>,
+    pub(super) usage: Usage,
 }
 
 /// The folder of all workspaces, open.
@@ -113,6 +115,7 @@ impl Known {
             tags: Arc::default(),
             loaded: tokio::sync::OnceCell::new(),
             workspaces: Mutex::default(),
+            usage: Usage::default(),
         }
     }
 
@@ -124,6 +127,13 @@ impl Known {
 
     pub(super) async fn make_named(self: &Arc<Self>, id: &str, owner: &str) -> Result<()> {
         self.load().await?;
+        // Nobody else makes one for the same caller meanwhile.
+        let room = self.room(owner).await?;
+        let room = blocking(move || {
+            room.as_ref().map_or(Ok(()), Room::check_one_more)?;
+            Ok(room)
+        });
+        let _room = room.await?;
         let id = id.to_owned();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let created = u64::try_from(since.as_micros()).unwrap_or_default();
@@ -260,6 +270,7 @@ impl Known {
                 return Err(failure);
             }
         };
+        self.usage.forget(id);
         self.database.forget(KIND, id).await?;
         blocking(move || staged.map_or(Ok(()), |staged| staged.delete().on("the workspace"))).await
     }
@@ -319,6 +330,10 @@ impl Known {
             Err(Errno::NOENT) => Err(failure::no_workspace(id)),
             Err(errno) => Err(failure::of_disk("the workspace", errno)),
         }
+    }
+
+    pub(super) fn folder_of_all(&self) -> Result<&OwnedFd> {
+        self.ground().map(|ground| &ground.folder)
     }
 
     fn ground(&self) -> Result<&Arc<Ground>> {

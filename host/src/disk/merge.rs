@@ -61,8 +61,7 @@ pub(super) fn merge(root: &Root, mut tree: Tree, target: &WorkspacePath) -> Resu
             }
         }
     }
-    journal.finish();
-    Ok(())
+    journal.finish()
 }
 
 fn replace(

@@ -18,6 +18,7 @@ mod copy;
 mod pack;
 mod merge;
 mod unpack;
+mod usage;
 mod transfer;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use root::Root;
 pub use known::Hold;
 
 use crate::{
+    admission::Quotas,
     capability::bindings::windlass::plugin::workspaces::{Archived, Done, Page, Part, Stat},
     database::Database,
     error::{Result, unavailable},
@@ -53,6 +55,12 @@ pub struct Disk(Arc<Known>);
 impl Disk {
     pub fn at(folder: &Path, database: Database) -> Self {
         Self(Arc::new(Known::new(folder.to_owned(), database)))
+    }
+
+    /// Holds owners to how much they may have. Without it they may fill the disk.
+    pub fn bound(&self, quotas: &Quotas) {
+        // Twice is once: the first one holds.
+        let _ = self.0.usage.quotas.set(quotas.clone());
     }
 
     /// For those who may not reach any.
@@ -248,11 +256,17 @@ impl Disk {
         act: Approved<InWorkspace<A>>,
         work: impl FnOnce(&Root, &A) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let root = self.0.root(&act.request().workspace).await?;
+        let id = &act.request().workspace;
+        let root = self.0.root(id).await?;
+        let room = self.0.room(&self.0.owner(id).await?).await?;
         let turn = root.changing.clone().lock_owned().await;
         blocking(move || {
             let _turn = turn;
-            work(&root, &act.request().act)
+            let InWorkspace { workspace, act } = act.request();
+            match room {
+                Some(room) => work(&root.within(workspace, room)?, act),
+                None => work(&root, act),
+            }
         })
         .await
     }

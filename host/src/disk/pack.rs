@@ -72,7 +72,7 @@ pub(super) fn pack_into(
     let mut journal = Journal::new(root);
     let spot = journal.make_spot(target)?;
     journal.put(target, spot, staged, &Expected::Anything)?;
-    journal.finish();
+    journal.finish()?;
     Ok((known(target.as_str().to_owned(), &raw, Some(etag)), archived))
 }
 

@@ -18,6 +18,7 @@ use super::{
     failure::{self, At as _},
     staging::Staging,
     tags::Tags,
+    usage::Room,
 };
 use crate::{error::Result, policy::WorkspacePath};
 
@@ -41,11 +42,21 @@ pub(super) struct Root {
     pub(super) tags: Arc<Tags>,
     /// One at a time puts things in place; who only reads does not wait.
     pub(super) changing: Arc<Mutex<()>>,
+    /// What its owner may put into it. None: as much as the disk takes.
+    pub(super) room: Option<(String, Room)>,
 }
 
 impl Root {
     pub(super) fn new(fd: OwnedFd, staging: Arc<Staging>, tags: Arc<Tags>) -> Self {
-        Self { fd, staging, tags, changing: Arc::default() }
+        Self { fd, staging, tags, changing: Arc::default(), room: None }
+    }
+
+    /// The same for one change of the workspace of this id, which is held to what its owner may.
+    pub(super) fn within(&self, id: &str, room: Room) -> Result<Self> {
+        let fd = self.fd.try_clone().on("the workspace")?;
+        let (staging, tags, changing) =
+            (self.staging.clone(), self.tags.clone(), self.changing.clone());
+        Ok(Self { fd, staging, tags, changing, room: Some((id.to_owned(), room)) })
     }
 
     /// The file to read. What is none is not opened for long, and never waited for.

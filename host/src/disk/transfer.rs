@@ -42,8 +42,7 @@ pub(super) fn put(root: &Root, copied: Copied, target: &WorkspacePath) -> Result
             let mut journal = Journal::new(root);
             let spot = journal.make_spot(target)?;
             journal.put(target, spot, staged, &Expected::Anything)?;
-            journal.finish();
-            Ok(())
+            journal.finish()
         }
     }
 }

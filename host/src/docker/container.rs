@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use bollard::{
-    models::{ContainerCreateBody, ContainerInspectResponse},
+    models::{ContainerCreateBody, ContainerInspectResponse, ContainerSummary},
     query_parameters::{
         CreateContainerOptions, InspectContainerOptions, ListContainersOptions,
         RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
@@ -208,6 +208,12 @@ impl Docker {
     }
 
     async fn list(&self, labels: &[(&str, &str)]) -> Result<Vec<String>> {
+        let listed = self.summaries(labels).await?;
+        Ok(listed.into_iter().filter_map(|it| it.id).collect())
+    }
+
+    /// What the engine tells of all containers with these labels, running or not.
+    pub(super) async fn summaries(&self, labels: &[(&str, &str)]) -> Result<Vec<ContainerSummary>> {
         let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut answer = Ok(Vec::new());
         for _ in 0..LISTS {
@@ -226,8 +232,7 @@ impl Docker {
                 break;
             }
         }
-        let listed = answer.map_err(|trouble| trouble.doing("list the containers"))?;
-        Ok(listed.into_iter().filter_map(|it| it.id).collect())
+        answer.map_err(|trouble| trouble.doing("list the containers"))
     }
 
     /// None if it is gone, or not of this host: only here a container becomes ours.

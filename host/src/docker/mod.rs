@@ -31,7 +31,10 @@ use bollard::{API_DEFAULT_VERSION, Docker as Client};
 use tokio::{sync::Mutex, time::timeout};
 
 use self::{container::LISTS, failure::Trouble};
-use crate::error::{Result, unavailable};
+use crate::{
+    error::{Result, unavailable},
+    figures::{Figures, Stage},
+};
 
 pub use self::{
     container::{Found, Ours},
@@ -65,6 +68,7 @@ const USUAL_SOCKETS: [&str; 6] = [
 #[derive(Clone)]
 pub struct Docker {
     shared: Arc<Shared>,
+    figures: Figures,
 }
 
 struct Shared {
@@ -118,7 +122,13 @@ impl Docker {
             next_core: AtomicUsize::new(0),
             naming: Mutex::new(()),
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), figures: Figures::default() }
+    }
+
+    /// The same one, and how long it takes is counted.
+    #[must_use]
+    pub fn timed(self, figures: Figures) -> Self {
+        Self { figures, ..self }
     }
 
     /// The engine, if it answers.
@@ -196,7 +206,8 @@ impl Docker {
     ) -> Result<Result<T, Trouble>> {
         let connection = self.connection().await?;
         // bollard's own timeout ends with the head of the answer.
-        let answer = timeout(QUICK, act(&connection.quick)).await;
+        let asking = timeout(QUICK, act(&connection.quick));
+        let answer = self.figures.time(Stage::Engine, asking).await;
         let answer = answer.unwrap_or(Err(bollard::errors::Error::RequestTimeoutError));
         self.judge(&connection, answer).await
     }
@@ -207,7 +218,8 @@ impl Docker {
         act: impl AsyncFnOnce(&Client) -> Result<T, bollard::errors::Error>,
     ) -> Result<Result<T, Trouble>> {
         let connection = self.connection().await?;
-        let answer = timeout(SLOW, act(&connection.slow)).await;
+        let asking = timeout(SLOW, act(&connection.slow));
+        let answer = self.figures.time(Stage::Engine, asking).await;
         let answer = answer.unwrap_or(Err(bollard::errors::Error::RequestTimeoutError));
         self.judge(&connection, answer).await
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     capability::types::{Code, Error},
     error::{Failure, Result, conflict, invalid, unavailable},
-    policy::{Approved, Named},
+    policy::{Approved, Named, plugin_of},
 };
 
 /// The signals that the kernel knows.
@@ -101,6 +101,12 @@ impl Inside {
     pub fn running(&self, owner: &str) -> Vec<Process> {
         let all = self.shared.unfinished(|entry| entry.origin.owner == owner);
         all.iter().map(|entry| entry.seen()).collect()
+    }
+
+    /// Of which plugin each is of all that have not ended.
+    pub fn plugins_of_running(&self) -> Vec<String> {
+        let all = self.shared.unfinished(|_| true);
+        all.iter().map(|entry| plugin_of(&entry.origin.owner).to_owned()).collect()
     }
 
     /// A container's processes that have not ended, oldest first.

@@ -37,6 +37,7 @@ use tokio::{
 use crate::{
     database::{Database, Kind},
     error::{Result, told, unavailable},
+    figures::Figures,
     policy::{Policy, Reach, plugin_of},
     private,
     secrets::Secrets,
@@ -81,6 +82,7 @@ struct Shared {
     program: Program,
     database: Database,
     owners: Owners,
+    figures: Figures,
     runtime: Handle,
     rooms: Mutex<HashMap<String, Arc<Room>>>,
     departed: broadcast::Sender<String>,
@@ -98,6 +100,7 @@ impl Inside {
         program: &'static [u8],
         database: Database,
         owners: Owners,
+        figures: Figures,
     ) -> anyhow::Result<Self> {
         private::make_folder(containers)?;
         private::make_folder(results)?;
@@ -113,6 +116,7 @@ impl Inside {
             program: Program::new(program),
             database,
             owners,
+            figures,
             runtime: workers.handle().clone(),
             rooms: Mutex::default(),
             departed: broadcast::Sender::new(DEPARTURES),

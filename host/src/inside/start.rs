@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Result, invalid, limit, unavailable},
-    policy::{Approved, NewProcess},
+    policy::{Approved, NewProcess, plugin_of},
     secrets::Values,
     time::now,
 };
@@ -222,6 +222,7 @@ impl Shared {
         let (shared, entry) = (self.clone(), entry.clone());
         // Nobody else ends it, so this must not stop half way.
         Some(self.runtime.spawn(async move {
+            shared.count(&entry, &ending);
             let state = State::Ended(ending);
             *locked(&entry.intended) = state.clone();
             shared.save_at_last(&entry).await;
@@ -232,6 +233,13 @@ impl Shared {
                 shared.launch_waiting(&entry.origin.container).await;
             }
         }))
+    }
+
+    fn count(&self, entry: &Entry, ending: &Ending) {
+        let seen = entry.seen();
+        let printed = seen.stdout_bytes.saturating_add(seen.stderr_bytes);
+        let time = Duration::from_millis(ending.wall_ms);
+        self.figures.count_process(plugin_of(&entry.origin.owner), time, printed);
     }
 
     async fn save_at_last(&self, entry: &Entry) {

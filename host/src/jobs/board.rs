@@ -23,11 +23,12 @@ use super::{
     record::{Record, State, signed},
 };
 use crate::{
+    admission::Quotas,
     audit::Audit,
-    config::JobsConfig,
+    config::{Bounded, JobsConfig},
     database::Database,
     error::{Failure, Result, limit, not_found, told, unavailable},
-    policy::{Approved, JobsOf, NewJob, Note},
+    policy::{Approved, Bound, JobsOf, NewJob, Note},
     private,
     time::now,
 };
@@ -47,6 +48,7 @@ pub struct Board {
     pub(super) plugins: FindPlugin,
     pub(super) hear: Hear,
     pub(super) audit: Audit,
+    quotas: Quotas,
     active: Mutex<BTreeMap<String, Arc<Active>>>,
     pub(super) queue: Mutex<Queue>,
     /// Woken when there may be something to run.
@@ -62,6 +64,7 @@ impl Board {
     pub(super) async fn open(places: &Places) -> anyhow::Result<Arc<Self>> {
         (places.claim)()?;
         private::make_folder(&places.folder).context("the logs of jobs have no place")?;
+        places.quotas.load().await.map_err(told)?;
         let board = Arc::new(Self {
             database: places.database.clone(),
             folder: places.folder.clone(),
@@ -69,6 +72,7 @@ impl Board {
             plugins: places.plugins.clone(),
             hear: places.hear.clone(),
             audit: places.audit.clone(),
+            quotas: places.quotas.clone(),
             active: Mutex::default(),
             queue: Mutex::default(),
             woken: Notify::new(),
@@ -233,8 +237,12 @@ impl Board {
             let plugin = (self.plugins)(plugin).filter(|it| !it.is_out_of_service());
             plugin.map_or(0, |it| it.limits().concurrent_jobs)
         };
+        let most_for = |caller: &str| {
+            let quota = self.quotas.known(caller);
+            quota.get(Bounded::RunningJobs).map_or(usize::MAX, Bound::whole)
+        };
         while !self.is_ending() {
-            let next = self.queue().next(self.config.concurrent, most_of);
+            let next = self.queue().next(self.config.concurrent, most_of, most_for);
             let Some(id) = next else { return };
             let Some(active) = self.find_active(&id) else { continue };
             self.spawn(self.clone().run(active));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Board, Record, State, board::no_job, log::Log};
+use super::{Board, Record, State, active::Active, board::no_job, log::Log};
 use crate::{
     capability::types::{Answer, Questions},
     database::JobQuery,
@@ -29,7 +29,7 @@ impl Board {
     /// What is known of a job. One of somebody else's is not there.
     pub async fn get(&self, of: &Approved<JobsOf>, id: &str) -> Result<Record> {
         let record = match self.find_active(id) {
-            Some(active) => active.record(),
+            Some(active) => self.seen(&active),
             None => match self.database.job(id).await? {
                 Some(row) => Record::of(&row)?,
                 None => return Err(no_job(id)),
@@ -63,7 +63,7 @@ impl Board {
         // Progress is written down now and then; here it is as it is.
         let record = |row| {
             let record = Record::of(row)?;
-            Ok(self.find_active(&record.id).map_or(record, |active| active.record()))
+            Ok(self.find_active(&record.id).map_or(record, |active| self.seen(&active)))
         };
         rows.iter().map(record).collect()
     }
@@ -114,7 +114,14 @@ impl Board {
         };
         // Who has waited long enough is told how it is then.
         let _ = timeout(most, settled).await;
-        Ok(active.record())
+        Ok(self.seen(&active))
+    }
+
+    /// A job as it is, with its place among those that wait.
+    fn seen(&self, active: &Active) -> Record {
+        let record = active.record();
+        let before = (record.state == State::Queued).then(|| self.queue().before(&record.id));
+        Record { before: before.flatten(), ..record }
     }
 
     /// The end of a job's log.

@@ -21,6 +21,7 @@ use std::{
 use tokio::{runtime::Handle, sync::OnceCell};
 
 use crate::{
+    admission::Quotas,
     audit::Audit,
     config::JobsConfig,
     database::Database,
@@ -55,6 +56,7 @@ pub struct Places {
     pub plugins: FindPlugin,
     pub hear: Hear,
     pub audit: Audit,
+    pub quotas: Quotas,
     /// Whether what an earlier host left goes on. Without it, only what is submitted or waited for runs here.
     pub take_up: bool,
     /// Where jobs run: one that a guest submits outlives its call.

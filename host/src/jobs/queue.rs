@@ -19,7 +19,7 @@ pub(super) struct Place {
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: BTreeMap<Line, VecDeque<Place>>,
-    running: BTreeMap<String, String>,
+    running: BTreeMap<String, Line>,
     /// Of each lane of a plugin, the jobs that have not ended, in order.
     lanes: BTreeMap<(String, String), VecDeque<String>>,
     known: BTreeSet<String>,
@@ -40,25 +40,29 @@ impl Queue {
         self.waiting.entry(place.line.clone()).or_default().push_back(place);
     }
 
-    /// The next job that may run, if there is a place for it.
-    pub(super) fn next(&mut self, most: usize, most_of: impl Fn(&str) -> usize) -> Option<String> {
+    /// The next job that may run, if there is a place for it: among all, among those of its plugin, and among those for its caller.
+    pub(super) fn next(
+        &mut self,
+        most: usize,
+        most_of: impl Fn(&str) -> usize,
+        most_for: impl Fn(&str) -> usize,
+    ) -> Option<String> {
         if self.running.len() >= most {
             return None;
         }
-        let after = self.last.clone();
-        let is_later = |line: &&Line| after.as_ref().is_none_or(|last| *line > last);
-        let later = self.waiting.keys().filter(is_later);
-        let earlier = self.waiting.keys().filter(|line| !is_later(line));
-        let found = later.chain(earlier).find_map(|line| {
-            let (plugin, _) = line;
-            let running = self.running.values().filter(|it| *it == plugin).count();
-            let index = (running < most_of(plugin)).then(|| self.first_free(line))??;
-            Some((line.clone(), index))
+        let found = self.in_turn().find_map(|(line, _)| {
+            let (plugin, caller) = line;
+            let running = |of: fn(&Line) -> &String, name: &String| {
+                self.running.values().filter(|line| of(line) == name).count()
+            };
+            let has_place = running(|(plugin, _)| plugin, plugin) < most_of(plugin)
+                && running(|(_, caller)| caller, caller) < most_for(caller);
+            Some((line.clone(), has_place.then(|| self.first_free(line))??))
         });
         let (line, index) = found?;
         let place = self.waiting.get_mut(&line)?.remove(index)?;
         self.waiting.retain(|_, places| !places.is_empty());
-        self.running.insert(place.id.clone(), place.line.0);
+        self.running.insert(place.id.clone(), place.line);
         self.last = Some(line);
         Some(place.id)
     }
@@ -80,6 +84,28 @@ impl Queue {
         }
         self.waiting.retain(|_, places| !places.is_empty());
         self.lanes.retain(|_, lane| !lane.is_empty());
+    }
+
+    /// How many of those that wait have their turn before this one, as far as nothing else stands in anybody's way.
+    pub(super) fn before(&self, id: &str) -> Option<usize> {
+        let found = self.in_turn().enumerate().find_map(|(turn, (_, places))| {
+            Some((turn, places.iter().position(|place| place.id == id)?))
+        });
+        let (turn, index) = found?;
+        let turns = self.in_turn().enumerate().filter(|(other, _)| *other != turn);
+        let before = turns.map(|(other, (_, places))| {
+            let rounds = if other < turn { index + 1 } else { index };
+            places.len().min(rounds)
+        });
+        Some(index + before.sum::<usize>())
+    }
+
+    /// The lines, from the one whose turn it is.
+    fn in_turn(&self) -> impl Iterator<Item = (&Line, &VecDeque<Place>)> {
+        let is_later = |line: &Line| self.last.as_ref().is_none_or(|last| line > last);
+        let later = self.waiting.iter().filter(move |(line, _)| is_later(line));
+        let earlier = self.waiting.iter().filter(move |(line, _)| !is_later(line));
+        later.chain(earlier)
     }
 
     /// How many jobs of a plugin wait.
@@ -119,7 +145,7 @@ mod tests {
     }
 
     fn all(queue: &mut Queue, most: usize, of_each: usize) -> Vec<String> {
-        std::iter::from_fn(|| queue.next(most, |_| of_each)).collect()
+        std::iter::from_fn(|| queue.next(most, |_| of_each, |_| usize::MAX)).collect()
     }
 
     #[test]
@@ -147,6 +173,30 @@ mod tests {
         queue.end("c1");
         assert_eq!(all(&mut queue, 2, 0), [""; 0]);
         assert_eq!(all(&mut queue, 2, 9), ["a3"]);
+    }
+
+    #[test]
+    fn no_more_run_for_a_caller_than_may_and_nobody_else_waits_for_that() {
+        let mut queue = Queue::default();
+        for (id, plugin) in [("a1", "p"), ("a2", "q"), ("a3", "p")] {
+            queue.push(place(id, plugin, "a", None));
+        }
+        for id in ["b1", "b2"] {
+            queue.push(place(id, "q", "b", None));
+        }
+        let before: Vec<_> =
+            ["a1", "a2", "a3", "b1", "b2"].iter().filter_map(|id| queue.before(id)).collect();
+        assert_eq!(before, [0, 1, 3, 2, 4]);
+        let most_for = |caller: &str| if caller == "a" { 1 } else { 9 };
+        let mut next = || queue.next(9, |_| 9, most_for);
+        assert_eq!([next(), next(), next()].map(Option::unwrap), ["a1", "b1", "b2"]);
+        assert_eq!(next(), None);
+        queue.end("a1");
+        assert_eq!(queue.next(9, |_| 9, most_for).unwrap(), "a2");
+        // What asks makes room, as it does for everybody.
+        queue.leave("a2");
+        assert_eq!(queue.next(9, |_| 9, most_for).unwrap(), "a3");
+        assert_eq!(queue.before("a3"), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     error::{Result, trap, unavailable},
     policy::{Approved, NewJob},
     time::now,
+    traces,
 };
 
 /// One job, without what it was given and what it came to: those may be large.
@@ -48,6 +49,12 @@ pub struct Record {
     /// The answers so far.
     pub given: Vec<Given>,
     pub failure: Option<Failed>,
+    /// While it waits for a place: how many wait before it. Known to whoever asks, and not kept.
+    #[serde(skip)]
+    pub before: Option<usize>,
+    /// The trace that it belongs to.
+    #[serde(default)]
+    pub trace: Option<String>,
 }
 
 /// How a job is.
@@ -141,6 +148,8 @@ impl Record {
             rounds: 0,
             given: Vec::new(),
             failure: None,
+            before: None,
+            trace: traces::current().map(|it| it.parent()),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::{
     error::{Result, told},
     plugin::{Occasion, Plugin, Run, Stopped},
     time::now,
+    traces::{self, Trace},
 };
 
 /// How long what was begun may take to be cleaned up.
@@ -72,13 +73,14 @@ impl Board {
         let caller = Arc::from(record.caller.as_str());
         let occasion = Occasion::job(&caller, &record.id).noting(&active.effects);
         let observer = Arc::new(self.heard(active));
+        let trace = record.trace.as_deref().and_then(Trace::resumed);
         let mut ending = self.ending.subscribe();
         tokio::select! {
             biased;
             () = active.stopped() => Ended::Stopped,
             _ = ending.wait_for(|ending| *ending) => Ended::Interrupted,
             () = sleep(Duration::from_millis(left)) => Ended::Late,
-            ran = plugin.work(Run(job), occasion, observer) => Ended::Ran(ran),
+            ran = traces::within(trace, plugin.work(Run(job), occasion, observer)) => Ended::Ran(ran),
         }
     }
 

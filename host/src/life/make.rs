@@ -13,16 +13,17 @@ use futures_util::future::join;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::{CONTAINERS, Entry, Phase, Record, Rooms};
+use super::{CONTAINERS, Entry, Phase, Record, Rooms, room::taken_of};
 use crate::{
     capability::types::Value,
     disk::Disk,
     docker::Made,
     error::{Failure, Result, conflict, limit, not_found, told, unavailable},
     plugin::Progress,
-    policy::{Approved, NewContainer, PROXY_PORT, Reach, plugin_of},
+    policy::{Approved, NewContainer, PROXY_PORT, Reach, Taken, caller_of, plugin_of},
     secrets::Values,
     time::now,
+    traces::TRACEPARENT,
 };
 
 /// How long a supervisor may take to come. It is there in milliseconds, or never.
@@ -34,7 +35,7 @@ const NOT_PROXIED: &str = "localhost,127.0.0.1,::1";
 pub type Listener = Arc<dyn Fn(Progress) + Send + Sync>;
 
 /// What there is when a container is asked for.
-enum Place {
+pub(super) enum Place {
     /// Somebody asked with the same key before.
     Same(Arc<Entry>),
     /// It was made ahead.
@@ -72,7 +73,7 @@ impl Rooms {
             if self.is_ending() {
                 return Err(unavailable("the host is ending: nothing is started any more"));
             }
-            match self.place(&wanted)? {
+            match self.place_with_room(&wanted).await? {
                 Place::Same(entry) => {
                     // Whoever is making it holds the turn. Where that failed, it is gone, or on its way.
                     drop(entry.turn.lock().await);
@@ -129,7 +130,12 @@ impl Rooms {
     }
 
     /// Decides at one moment what a request means, so that of many alike one is made.
-    fn place(&self, wanted: &Approved<NewContainer>) -> Result<Place> {
+    /// `has_room` is asked with all that its caller has where there is to be one more.
+    pub(super) fn place(
+        &self,
+        wanted: &Approved<NewContainer>,
+        has_room: impl FnOnce(Vec<Taken>) -> Result<()>,
+    ) -> Result<Place> {
         let asked = wanted.request();
         let mut entries = self.entries();
         let mut of_owner = 0;
@@ -152,6 +158,7 @@ impl Rooms {
                 wanted.plugin()
             )));
         }
+        has_room(taken_of(&entries, caller_of(wanted.owner())))?;
         for entry in entries.values() {
             let mut record = entry.record();
             if record.serves(wanted) {
@@ -270,6 +277,10 @@ impl Rooms {
             }
             env.push(format!("NO_PROXY={NOT_PROXIED}"));
             env.push(format!("no_proxy={NOT_PROXIED}"));
+        }
+        let says = asked.env.iter().any(|(name, _)| name == TRACEPARENT);
+        if let Some(trace) = asked.trace.as_ref().filter(|_| !says) {
+            env.push(format!("{TRACEPARENT}={trace}"));
         }
         for (name, value) in &asked.env {
             env.push(format!("{name}={}", plain(value, &secrets)?));

@@ -8,12 +8,14 @@ mod make;
 mod warm;
 mod run;
 mod theirs;
+mod room;
 mod end;
 mod give_way;
 mod reconcile;
 mod collect;
 mod notice;
 mod visit;
+mod census;
 
 use std::{
     collections::BTreeMap,
@@ -29,17 +31,20 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::{
+    admission::Quotas,
     bundled::SUPERVISOR,
     config::ContainersConfig,
     database::Database,
     disk::Disk,
     docker::{self, Docker},
     error::{self, Failure, Result, told, unavailable},
+    figures::Figures,
     inside::{Inside, Owner},
     policy::{Approved, Named, plugin_of},
     time::now,
 };
 
+pub use census::{Census, Engine};
 pub use collect::Collected;
 pub use make::Listener;
 pub use reconcile::Reconciled;
@@ -65,7 +70,9 @@ pub struct Places {
     pub database: Database,
     pub disk: Disk,
     pub owners: Owners,
+    pub figures: Figures,
     pub config: ContainersConfig,
+    pub quotas: Quotas,
     /// Whether what an earlier host left is taken up before anything else: nobody does it later.
     pub at_once: bool,
     /// Fails where another host has the state directory.
@@ -80,6 +87,7 @@ pub struct Rooms {
     database: Database,
     owners: Owners,
     config: ContainersConfig,
+    quotas: Quotas,
     entries: Mutex<BTreeMap<String, Arc<Entry>>>,
     /// Set when the host ends: nothing is made or started any more.
     ending: AtomicBool,
@@ -147,6 +155,7 @@ impl Rooms {
             SUPERVISOR,
             places.database.clone(),
             Arc::new(move |owner: &str| owners.load().get(plugin_of(owner)).cloned()),
+            places.figures.clone(),
         )?;
         let records: Vec<Record> = places.database.records(CONTAINERS).await.map_err(told)?;
         let entries = records.into_iter().map(|record| (record.id.clone(), Entry::new(record)));
@@ -155,12 +164,14 @@ impl Rooms {
                 docker::Places::from_environment(),
                 &instance,
                 docker::Credentials::from_environment()?,
-            ),
+            )
+            .timed(places.figures.clone()),
             inside,
             disk: places.disk.clone(),
             database: places.database.clone(),
             owners: places.owners.clone(),
             config: places.config.clone(),
+            quotas: places.quotas.clone(),
             entries: Mutex::new(entries.collect()),
             ending: AtomicBool::new(false),
             tick: Notify::new(),

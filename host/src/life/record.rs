@@ -8,7 +8,7 @@ use crate::{
     disk::Hold,
     docker::WORKSPACE,
     error::Result,
-    policy::{Approved, Beside, NewContainer, Reach},
+    policy::{Approved, Beside, NewContainer, Reach, Taken},
 };
 
 /// The records of containers in the database.
@@ -126,6 +126,13 @@ impl Record {
     /// What it reaches of all that its plugin is granted.
     pub fn way_out(&self) -> Result<Reach> {
         Reach::new(self.offline, self.reach.as_deref())
+    }
+
+    /// How much it may use.
+    pub fn takes(&self) -> Taken {
+        let name = self.alias.clone().unwrap_or_else(|| self.id.clone());
+        let (cpus, memory_mib) = (Some(self.cpus.into()), Some(self.memory_mib.into()));
+        Taken { name, cpus, memory_mib }
     }
 
     /// Whether its time is over.

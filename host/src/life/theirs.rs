@@ -12,7 +12,7 @@ use crate::{
     },
     docker::{Content, Contents, FoundTheirs, Tail},
     error::{Result, trap},
-    policy::{Approved, Entering, NewTheirs, Theirs},
+    policy::{Approved, Entering, NewTheirs, Theirs, caller_of},
     secrets::Values,
 };
 
@@ -27,9 +27,12 @@ impl Rooms {
         let env = environment(&spec.env, &secrets)?;
         let content = |file: &File| content(file, &secrets);
         let files = spec.files.iter().map(content).collect::<Result<_>>()?;
-        let (docker, contents) = (self.docker.clone(), Contents { env, files });
+        let labels = self.docker.taken_labels(caller_of(wanted.owner()), wanted.request());
+        let (docker, contents) = (self.docker.clone(), Contents { env, files, labels });
+        let taking = self.room_for_theirs(&wanted).await?;
         let (told, hear) = oneshot::channel();
         self.inside.spawn(async move {
+            let _taking = taking;
             let made = docker.make_theirs(&wanted, contents).await;
             if let Err(Ok(id)) = told.send(made) {
                 docker.take_back_theirs(&id).await;

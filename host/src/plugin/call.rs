@@ -13,6 +13,8 @@ use crate::{
         types::{Code, Error},
     },
     config::Limits,
+    figures::Stage,
+    traces,
 };
 
 /// The most that a guest may hand over at once, whatever for.
@@ -41,7 +43,10 @@ impl Plugin {
         let store = self.store(occasion, limits, self.engine.start_call(), observer);
         let computes = store.data().meter.computes();
         let work = AssertUnwindSafe(run(self.clone(), store, entry)).catch_unwind();
+        // It takes its trace along when it moves to other threads.
+        let work = traces::within(traces::current(), work);
         let lane = self.engine.slow_lane().run(&computes, work);
+        let lane = self.doors.figures.time(Stage::Guest, lane);
         let stopped = match timeout(limits.deadline(), lane).await {
             Err(_) => Stopped::Deadline,
             Ok(None | Some(Err(_))) => Stopped::Panicked,
@@ -71,6 +76,7 @@ impl Plugin {
         let limits = self.limits().of_job();
         let store = self.store(occasion, limits, self.engine.start_work(), observer);
         let work = AssertUnwindSafe(run(self.clone(), store, entry)).catch_unwind();
+        let work = traces::within(traces::current(), work);
         let stopped = match self.engine.slow_lane().run_there(Box::pin(work)).await {
             None | Some(Err(_)) => Stopped::Panicked,
             Some(Ok(Err(stopped))) => stopped,
@@ -109,6 +115,7 @@ impl Plugin {
             meter: Meter::new(limits),
             observer,
             job: occasion.job.map(Arc::from),
+            trace: traces::current(),
             effects: occasion.effects.cloned().unwrap_or_default(),
             running,
             wasi: None,

@@ -72,6 +72,11 @@ impl Engine {
         Ok(wasmtime::Engine::new(&config)?)
     }
 
+    /// How many instances of guests are in use.
+    pub fn guests(&self) -> u64 {
+        self.inner.pooling_allocator_metrics().map_or(0, |it| it.component_instances())
+    }
+
     pub fn inner(&self) -> &wasmtime::Engine {
         &self.inner
     }

@@ -13,6 +13,7 @@ use crate::{
     audit::Effects,
     capability::{self, CallState, Counters, Doors, Memory, prompts, resources, tools, work},
     config::{Grants, Limits},
+    figures::Names,
     policy::Policy,
     secrets::Secrets,
     web::Web,
@@ -29,6 +30,8 @@ pub struct Settings {
     pub secrets: Secrets,
     /// A JSON object.
     pub config: Arc<str>,
+    /// Other names of figures that are the plugin's.
+    pub names: Names,
 }
 
 /// A compiled component that has described itself and is not linked to anything yet.
@@ -167,6 +170,7 @@ async fn describe(
         meter: Meter::new(limits),
         observer: Arc::new(Nobody),
         job: None,
+        trace: None,
         effects: Effects::default(),
         running: engine.start_call(),
         wasi: None,

@@ -107,9 +107,7 @@ pub enum Change {
     Offers(String),
     /// The list of resources.
     Resources,
-    /// What this URI holds.
-    Resource(String),
-    /// The same of one that only this caller may read.
+    /// What this URI holds for this caller.
     ResourceOf(Arc<str>, String),
 }
 
@@ -169,6 +167,11 @@ impl Drop for Place<'_> {
 impl Plugin {
     pub fn name(&self) -> &str {
         self.policy.plugin()
+    }
+
+    /// What it has counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// What counts for its containers.

@@ -1,7 +1,7 @@
 //! Which containers a plugin may make, and what may run in them.
 
 use super::{
-    Approved, Beside, Image, Policy, Reach, beside,
+    Approved, Beside, Image, Policy, Reach, Taken, beside,
     processes::{LONGEST_NAME, check_key},
 };
 use crate::{
@@ -42,6 +42,17 @@ pub struct NewContainer {
     pub pids: u32,
     /// How many containers the plugin may have.
     pub most: u32,
+    /// The trace that it belongs to.
+    pub trace: Option<String>,
+}
+
+impl NewContainer {
+    /// How much it may use.
+    pub fn takes(&self) -> Taken {
+        let name = self.alias.clone().unwrap_or_else(|| self.image.name.clone());
+        let (cpus, memory_mib) = (Some(self.cpus.into()), Some(self.memory_mib.into()));
+        Taken { name, cpus, memory_mib }
+    }
 }
 
 /// The same as the plugin asks for it.
@@ -63,6 +74,7 @@ pub struct AskedContainer {
     pub memory_mib: Option<u32>,
     pub cpus: Option<f32>,
     pub pids: Option<u32>,
+    pub trace: Option<String>,
 }
 
 /// What is about to be done with a container, a process or the records of both that the plugin has.
@@ -107,6 +119,7 @@ impl Policy {
             cpus,
             pids,
             most: grant.most,
+            trace: asked.trace,
         }))
     }
 

@@ -3,6 +3,7 @@
 //! A yes is a value: the doors take an [`Approved`] request, and only this module makes one.
 
 mod access;
+mod quota;
 mod containers;
 mod beside;
 mod going_on;
@@ -40,6 +41,7 @@ pub use images::Image;
 pub use jobs::{AskedJob, JobsOf, NewJob, Note, page_of_jobs};
 pub use network::{Place, Target, is_private};
 pub use processes::NewProcess;
+pub use quota::{Bound, Over, Quota, Taken, quota_of, quota_of_all, quota_of_local};
 pub use reach::Reach;
 pub use store::{Document, Page};
 pub use workspace_path::WorkspacePath;

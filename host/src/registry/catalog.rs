@@ -16,6 +16,7 @@ use crate::{
         types::{Code, Content, Error},
     },
     config::{Config, ServerConfig},
+    figures::{Figures, ToolFigures},
     plugin::Plugin,
 };
 
@@ -36,6 +37,7 @@ pub struct OfferedTool {
     pub hints: Hints,
     pub input: Schema,
     pub output: Option<Schema>,
+    pub figures: ToolFigures,
 }
 
 /// Who does what a tool is for.
@@ -83,25 +85,36 @@ impl Catalog {
     pub(super) fn of(
         plugins: &BTreeMap<String, Arc<Plugin>>,
         visible: &Visible<'_>,
+        figures: &Figures,
     ) -> anyhow::Result<Self> {
         let mut catalog = Self { plugins: plugins.clone(), ..Self::default() };
-        catalog.add_own(visible)?;
+        catalog.add_own(visible, figures)?;
         for plugin in plugins.values() {
-            catalog.add(plugin, visible)?;
+            catalog.add(plugin, visible, figures)?;
         }
         catalog.flag_mentions();
         Ok(catalog)
     }
 
     /// The host's own tools, where they are of any use.
-    fn add_own(&mut self, visible: &Visible<'_>) -> anyhow::Result<()> {
-        let of_jobs = self.has_jobs().then_some(OwnTool::OF_JOBS);
-        let own = of_jobs.into_iter().flatten().chain(visible.own.iter().copied());
+    fn add_own(&mut self, visible: &Visible<'_>, figures: &Figures) -> anyhow::Result<()> {
+        let of_jobs = self.has_jobs().then_some(OwnTool::OF_JOBS).into_iter().flatten();
+        let watching = self.has_figures().then_some(OwnTool::Metrics);
+        let own = of_jobs.chain(watching).chain(visible.own.iter().copied());
         for own in own.filter(|own| visible.shows(own.name(), own.hints())) {
-            let offered = own.offered().map_err(anyhow::Error::msg)?;
+            let offered = own.offered(figures).map_err(anyhow::Error::msg)?;
             self.tools.insert(offered.name.clone(), Arc::new(offered));
         }
         Ok(())
+    }
+
+    /// Whether some plugin counts, or has figures that its users know by other names.
+    fn has_figures(&self) -> bool {
+        let counts = |plugin: &Plugin| {
+            let mut imported = plugin.imports.interfaces.iter();
+            imported.any(|(name, _)| name == "metrics") || !plugin.settings.names.is_empty()
+        };
+        self.plugins.values().any(|plugin| counts(plugin))
     }
 
     /// Whether some plugin may have jobs.
@@ -130,9 +143,14 @@ impl Catalog {
         }
     }
 
-    fn add(&mut self, plugin: &Arc<Plugin>, visible: &Visible<'_>) -> anyhow::Result<()> {
+    fn add(
+        &mut self,
+        plugin: &Arc<Plugin>,
+        visible: &Visible<'_>,
+        figures: &Figures,
+    ) -> anyhow::Result<()> {
         for tool in &plugin.description.plugin.tools {
-            let offered = OfferedTool::new(plugin, tool)?;
+            let offered = OfferedTool::new(plugin, tool, figures)?;
             if let Some(other) = self.tools.get(&offered.name) {
                 bail!(clash("tool", &offered.name, other.owner(), plugin.name()));
             }
@@ -147,6 +165,12 @@ impl Catalog {
             }
             self.prompts.insert(name, offered);
         }
+        plugin
+            .description
+            .resources
+            .iter()
+            .flat_map(|it| &it.templates)
+            .try_for_each(check::template)?;
         for scheme in plugin.description.resources.iter().flat_map(|it| &it.schemes) {
             let own = [super::workspaces::SCHEME, super::jobs::SCHEME];
             if own.iter().any(|own| scheme.eq_ignore_ascii_case(own)) {
@@ -187,7 +211,7 @@ impl Catalog {
 }
 
 impl OfferedTool {
-    fn new(plugin: &Arc<Plugin>, tool: &tools::Tool) -> anyhow::Result<Self> {
+    fn new(plugin: &Arc<Plugin>, tool: &tools::Tool, figures: &Figures) -> anyhow::Result<Self> {
         let name = format!("{}{}", plugin.settings.prefix, tool.name);
         check::tool(&name, tool)?;
         Ok(Self {
@@ -201,6 +225,7 @@ impl OfferedTool {
                 }
                 None => None,
             },
+            figures: figures.of_tool(plugin.name(), &name),
             name,
             by: By::Plugin { plugin: plugin.clone(), own_name: tool.name.as_str().into() },
             title: tool.title.clone(),

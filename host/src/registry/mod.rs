@@ -4,28 +4,28 @@
 //! reads takes a [`Catalog`], which never changes.
 
 mod callers;
+mod admit;
 mod catalog;
 mod check;
 mod events;
 mod load;
 mod grants;
 mod mounts;
+mod pins;
 mod schema;
 mod reload;
 mod watch;
 mod workspaces;
 mod jobs;
 mod own;
+mod figures;
 mod record;
 mod status;
 
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
@@ -33,22 +33,26 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
 use crate::{
+    admission::{Queue, Quotas},
     audit::{self, Audit},
     bundled::Bundled,
     capability::{
         Doors, tools,
-        types::{Abilities, Answers, Code, Error},
+        types::{Abilities, Answers, Error},
     },
     config::Config,
     database::Database,
     disk::Disk,
+    figures::{Figures, Stage},
     jobs::Jobs,
     life::{Life, Owners},
     plugin::{Cache, Change, Engine, Observer, Occasion, Plugin},
+    traces::Traces,
 };
 
 pub use crate::policy::LOCAL;
 pub use catalog::{By, Catalog, OfferedPrompt, OfferedTool, Visible, output_of};
+pub use figures::Unready;
 pub use grants::{containers_of, place};
 pub use jobs::JobsOfCaller;
 pub use load::{Source, name_of, problems};
@@ -62,7 +66,7 @@ pub use watch::{components, follow};
 const NEWS: usize = 256;
 
 pub struct Registry {
-    config: ArcSwap<Config>,
+    config: Arc<ArcSwap<Config>>,
     bundled: &'static [Bundled],
     engine: Engine,
     cache: Cache,
@@ -71,9 +75,14 @@ pub struct Registry {
     catalog: ArcSwap<Catalog>,
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
-    running: AtomicUsize,
+    /// For what goes on in the background, which must not keep it.
+    itself: Weak<Self>,
+    traces: Traces,
+    watched: figures::Watched,
     /// Which configuration it is, for the record.
     revision: Mutex<Option<(Arc<Config>, String)>>,
+    queue: Arc<Queue>,
+    quotas: Quotas,
 }
 
 /// What there is, whether it loaded or not.
@@ -89,8 +98,7 @@ pub enum News {
     Tools,
     Prompts,
     Resources,
-    Resource(String),
-    /// One that only this caller may read.
+    /// What a URI holds for this caller.
     ResourceOf(Arc<str>, String),
 }
 
@@ -116,17 +124,34 @@ impl Registry {
         let database = Database::at(&places.database);
         let audit = places.audit.clone().map_or_else(Audit::none, Audit::at);
         let disk = Disk::at(&places.workspaces, database.clone());
-        let registry = Arc::new(Self {
-            config: ArcSwap::from_pointee(config),
+        let queue = Queue::new(&config.server);
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let quotas = Quotas::new(config.clone(), database.clone());
+        disk.bound(&quotas);
+        let figures = Figures::new()?;
+        let traces = Traces::new(&config.load().traces, &figures);
+        let registry = Arc::new_cyclic(|itself| Self {
+            itself: itself.clone(),
+            config,
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
-            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default(), audit },
+            doors: Doors {
+                database,
+                disk,
+                life: Life::default(),
+                jobs: Jobs::default(),
+                figures,
+                audit,
+            },
             owners: Owners::default(),
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
-            running: AtomicUsize::new(0),
+            queue,
+            quotas,
+            traces,
+            watched: figures::Watched::default(),
             revision: Mutex::default(),
         });
         let known = Arc::downgrade(&registry);
@@ -158,6 +183,7 @@ impl Registry {
             folder,
             database: self.doors.database.clone(),
             config: self.config().jobs.clone(),
+            quotas: self.quotas.clone(),
             plugins: Arc::new(move |name| finding.upgrade()?.catalog().plugins.get(name).cloned()),
             hear: Arc::new(move |change| {
                 if let Some(registry) = hearing.upgrade() {
@@ -184,6 +210,14 @@ impl Registry {
         &self.owners
     }
 
+    pub fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
+    pub fn figures(&self) -> &Figures {
+        &self.doors.figures
+    }
+
     pub fn disk(&self) -> &Disk {
         &self.doors.disk
     }
@@ -195,21 +229,6 @@ impl Registry {
     /// Plugins that did not load, and why.
     pub fn failures(&self) -> BTreeMap<String, String> {
         self.plugins().failed.clone()
-    }
-
-    /// Takes one of the places that calls have, all plugins together.
-    pub fn admit(self: &Arc<Self>) -> Result<Admission, Error> {
-        let admission = Admission(self.clone());
-        let most = self.config.load().server.concurrent_calls;
-        if self.running.fetch_add(1, Ordering::Relaxed) >= most {
-            return Err(Error::new(
-                Code::Limit,
-                format!(
-                    "busy: {most} calls are running; try again in a moment, or raise `server.concurrent_calls`"
-                ),
-            ));
-        }
-        Ok(admission)
     }
 
     /// Runs a tool whose arguments fit its schema.
@@ -224,8 +243,8 @@ impl Registry {
                     client,
                     answers,
                 };
-                if trial.is_none() {
-                    entry.begin(tool.hints).await?;
+                if trial.is_none() && tool.hints.contains(tools::Hints::DESTRUCTIVE) {
+                    self.figures().time(Stage::Audit, entry.begin(tool.hints)).await?;
                 }
                 let effects = Some(&entry.effects);
                 let occasion = Occasion::tool(caller, own_name, tool.hints);
@@ -245,7 +264,6 @@ impl Registry {
     pub fn hear(self: &Arc<Self>, change: Change) {
         match change {
             Change::Resources => self.tell(News::Resources),
-            Change::Resource(uri) => self.tell(News::Resource(uri)),
             Change::ResourceOf(caller, uri) => self.tell(News::ResourceOf(caller, uri)),
             Change::Offers(plugin) => {
                 let registry = self.clone();
@@ -281,15 +299,6 @@ pub struct Call<'a> {
     pub entry: &'a Entry,
     /// The user was not asked yet: nothing is changed, and this is set where something would have been.
     pub trial: Option<&'a Arc<AtomicBool>>,
-}
-
-/// The place of a call among all that run.
-pub struct Admission(Arc<Registry>);
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A JSON object.

@@ -19,12 +19,16 @@ use crate::{
         tools::{Hints, Outcome, Output},
         types::{Code, Content, Error, Questions},
     },
+    figures::Figures,
     jobs::{Board, JobFilter, Record, State},
     plugin::{Observer, Progress},
 };
 
 /// Who owns these tools, as lists of tools say it.
 pub(super) const HOST: &str = "windlass";
+
+/// The tool that shows the figures. Who may call it may read them over HTTP too.
+pub(super) const METRICS: &str = "metrics";
 
 /// How long a call waits for a job at most. Some clients give up after a minute, and lose what comes then.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(40);
@@ -42,6 +46,7 @@ pub enum OwnTool {
     Log,
     Result,
     Cancel,
+    Metrics,
     AuditLogs,
 }
 
@@ -66,7 +71,7 @@ impl OwnTool {
         [Self::List, Self::Status, Self::Wait, Self::Log, Self::Result, Self::Cancel];
 
     pub fn all() -> Vec<Self> {
-        [&Self::OF_JOBS[..], &[Self::AuditLogs]].concat()
+        [&Self::OF_JOBS[..], &[Self::Metrics, Self::AuditLogs]].concat()
     }
 
     pub fn name(self) -> &'static str {
@@ -77,6 +82,7 @@ impl OwnTool {
             Self::Log => "job_log",
             Self::Result => "job_result",
             Self::Cancel => "job_cancel",
+            Self::Metrics => METRICS,
             Self::AuditLogs => "audit-logs",
         }
     }
@@ -96,6 +102,7 @@ impl OwnTool {
             Self::Log => "Read a job's log",
             Self::Result => "Get a job's result",
             Self::Cancel => "Cancel a job",
+            Self::Metrics => "Show metrics",
             Self::AuditLogs => "Read the record of what happened",
         }
     }
@@ -116,6 +123,9 @@ impl OwnTool {
             Self::Cancel => {
                 "Ends a job, and what it began with it. One that has ended already stays as it is."
             }
+            Self::Metrics => {
+                "Answers counters, gauges and histograms of the host and its plugins in the text format of Prometheus. The counters start at 0 with the host."
+            }
             Self::AuditLogs => super::events::DESCRIPTION,
         }
     }
@@ -124,6 +134,7 @@ impl OwnTool {
         let id = json!({"type": "string", "description": "The job's id."});
         let (properties, required) = match self {
             Self::List => (filters(), json!([])),
+            Self::Metrics => (json!({}), json!([])),
             Self::Wait => {
                 let most = LONGEST_WAIT.as_secs();
                 let seconds = json!({"type": "integer", "minimum": 0, "maximum": most, "default": WAITED, "description": "How long to wait."});
@@ -154,6 +165,10 @@ impl OwnTool {
                 let properties = json!({"job_id": {"type": "string"}, "state": {"type": "string"}, "log": {"type": "string"}});
                 json!({"type": "object", "properties": properties, "required": ["job_id", "state", "log"]})
             }
+            Self::Metrics => {
+                let properties = json!({"metrics": {"type": "string"}});
+                json!({"type": "object", "properties": properties, "required": ["metrics"]})
+            }
             Self::Result => {
                 let properties = json!({"job_id": {"type": "string"}, "result": {}});
                 json!({"type": "object", "properties": properties, "required": ["job_id", "result"]})
@@ -161,7 +176,7 @@ impl OwnTool {
         }
     }
 
-    pub(super) fn offered(self) -> Result<OfferedTool, String> {
+    pub(super) fn offered(self, figures: &Figures) -> Result<OfferedTool, String> {
         Ok(OfferedTool {
             name: self.name().to_owned(),
             by: By::Host(self),
@@ -170,6 +185,7 @@ impl OwnTool {
             hints: self.hints(),
             input: Schema::of_arguments(&self.input().to_string())?,
             output: Some(Schema::new(&self.output().to_string())?),
+            figures: figures.of_tool(HOST, self.name()),
         })
     }
 }
@@ -188,6 +204,7 @@ impl Registry {
     pub(super) async fn call_own(&self, tool: OwnTool, call: Call<'_>) -> Result<Outcome, Error> {
         let jobs = match tool {
             OwnTool::AuditLogs => return self.events(call.arguments).await,
+            OwnTool::Metrics => return Ok(done(&json!({"metrics": self.figures_text().await}))),
             _ => self.jobs_of(call.caller).await?,
         };
         let named = || read::<Named>(call.arguments);
@@ -198,6 +215,7 @@ impl Registry {
             OwnTool::Log => log(&jobs, &named()?).await,
             OwnTool::Result => result(&jobs, &named()?.job_id).await,
             OwnTool::Cancel => Ok(done(&status(&jobs.cancel(&named()?.job_id).await?))),
+            OwnTool::Metrics => Ok(done(&json!({"metrics": self.figures_text().await}))),
             OwnTool::AuditLogs => self.events(call.arguments).await,
         }
     }

@@ -28,6 +28,7 @@ pub(super) fn status(record: &Record) -> Value {
     });
     let failure = record.failure.as_ref();
     let optional = [
+        ("jobs_before", record.before.map(Value::from)),
         ("tool", record.tool.as_deref().map(Value::from)),
         ("started_at", record.started.map(|at| iso(at).into())),
         ("ended_at", record.ended.map(|at| iso(at).into())),
@@ -87,6 +88,7 @@ pub(super) fn schema() -> Value {
             "title": text,
             "tool": text,
             "state": {"type": "string", "enum": State::ALL.map(State::name)},
+            "jobs_before": {"type": "integer", "description": "How many jobs wait before it for a place."},
             "attempt": {"type": "integer"},
             "progress": {"type": "object", "properties": {"done": {"type": "number"}, "total": number}},
             "message": text,

@@ -3,6 +3,7 @@
 //! No function here gives a value to a plugin: [`Values::value`] is for the doors.
 
 mod file;
+mod hidden;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,6 +17,8 @@ use arc_swap::ArcSwap;
 use serde::Deserialize;
 
 use file::File;
+
+pub use hidden::{hide, masked};
 
 /// How many values that were replaced are masked still. What was replaced more often opens nothing any more, and
 /// each one makes masking slower.
@@ -47,6 +50,18 @@ pub struct Values {
     earlier: VecDeque<String>,
 }
 
+impl Reference {
+    /// The value, for what is none of a plugin's.
+    pub fn fetch(&self) -> anyhow::Result<String> {
+        let value = match self {
+            Self::Environment(name) => variable(name)?,
+            Self::File(path) => File::new("", String::new(), path).read()?.0,
+        };
+        hide(&value);
+        Ok(value)
+    }
+}
+
 impl Secrets {
     /// Fetches every value; one that is missing is an error that names its key.
     pub fn fetch(plugin: &str, references: &BTreeMap<String, Reference>) -> anyhow::Result<Self> {
@@ -61,6 +76,7 @@ impl Secrets {
                     value
                 }
             };
+            hide(&value);
             values.current.insert(name.clone(), value);
         }
         Ok(Self(Arc::new(Shared {
@@ -87,6 +103,7 @@ impl Secrets {
             if let Some(value) = file.changed()
                 && known.value(file.name()) != Some(&*value)
             {
+                hide(&value);
                 values.get_or_insert_with(|| Values::clone(&known)).replace(file.name(), value);
                 file.tell_of_change();
             }

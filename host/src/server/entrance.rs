@@ -18,8 +18,12 @@ use super::{
     authenticate::From,
     said,
     sessions::{Held, Sessions, Tracked, UnderWay},
+    watch::{self, Page},
 };
-use crate::access::{Access, Caller, METADATA, Refused, Vouched};
+use crate::{
+    access::{Access, Caller, METADATA, Refused, Vouched},
+    registry::Registry,
+};
 
 /// The largest request.
 pub(super) const LARGEST_BODY: usize = 4 << 20;
@@ -39,6 +43,9 @@ pub(super) struct Entrance {
     pub(super) sessions: Sessions,
     pub(super) path: String,
     pub(super) access: Arc<Access>,
+    pub(super) registry: Arc<Registry>,
+    /// The names under which this host may be asked.
+    pub(super) hosts: Vec<String>,
 }
 
 /// Who is at the other end of a connection.
@@ -51,8 +58,21 @@ pub(super) struct Peer {
 
 impl Entrance {
     pub(super) async fn answer(&self, mut request: Request<Incoming>, peer: Peer) -> Reply {
-        if let Some(reply) = self.told_before(&request) {
+        let path = request.uri().path();
+        let page = Page::at(path).filter(|_| path != self.path);
+        if page.is_none()
+            && let Some(reply) = self.told_before(&request)
+        {
             return reply;
+        }
+        if let Some(page) = page {
+            let fit = watch::check_method(request.method());
+            if let Err(refused) = fit.and_then(|()| watch::check(request.headers(), &self.hosts)) {
+                return whole(refused);
+            }
+            if page.is_open() {
+                return whole(page.answer(&self.registry).await);
+            }
         }
         let header = request.headers().get(header::AUTHORIZATION);
         // What is no text is no token, and not the same as nothing.
@@ -62,6 +82,9 @@ impl Entrance {
             Ok(caller) => caller,
             Err(refused) => return self.refusal(&refused),
         };
+        if let Some(page) = page {
+            return whole(page.answer_to(&self.registry, &caller).await);
+        }
         let (id, under_way) = self.session_of(&caller, &mut request);
         let ended = request.method() == Method::DELETE;
         let mut request = match read(request).await {
@@ -187,6 +210,10 @@ async fn read(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Reply>
         Ok(Err(_)) => Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 4 MiB")),
         Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "the request did not come within 30 s")),
     }
+}
+
+fn whole(answer: watch::Answer) -> Reply {
+    answer.map(|body| Tracked::new(body.boxed(), None))
 }
 
 fn json(value: &Value) -> Reply {

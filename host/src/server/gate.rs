@@ -23,9 +23,9 @@ use tokio::sync::Notify;
 use super::said;
 use crate::access::Access;
 
-/// How many requests of one client may be unanswered beyond the calls that may run. Those are answered "busy"
-/// at once, so this is about what waits for its turn or for the client to read.
-const MOST_WAITING: usize = 768;
+/// How many requests of one client may be unanswered beyond the calls that may run or wait. Those are answered "busy"
+/// at once, so this is about what waits for the client to read.
+const MOST_UNREAD: usize = 256;
 
 pub(super) struct Gate<T> {
     transport: T,
@@ -48,9 +48,9 @@ struct Unanswered {
 }
 
 impl<T> Gate<T> {
-    /// A gate for a host that runs so many calls at once.
+    /// A gate for a host in which so many calls run and wait at once.
     pub(super) fn new(transport: T, access: Arc<Access>, calls: usize) -> Self {
-        let most = calls.saturating_add(MOST_WAITING);
+        let most = calls.saturating_add(MOST_UNREAD);
         let unanswered = Unanswered { most, ids: Mutex::default(), fewer: Notify::new() };
         Self {
             transport,

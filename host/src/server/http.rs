@@ -108,10 +108,12 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
     tokio::spawn(sessions.clone().end_silent(manager.clone()));
     let config = address.service_config()?;
     let access = server.access.clone();
+    let (registry, hosts) = (server.registry.clone(), config.allowed_hosts.clone());
     let factory = move || Ok(server.for_another());
     let service = Service::new(factory, manager, config);
     let Address { listener, config, tls } = address;
-    let entrance = Arc::new(Entrance { service, sessions, path: config.path, access });
+    let path = config.path;
+    let entrance = Arc::new(Entrance { service, sessions, path, access, registry, hosts });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let place = places.clone().acquire_owned().await?;

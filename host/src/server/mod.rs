@@ -17,6 +17,7 @@ mod gate;
 mod http;
 mod jobs;
 mod listen;
+mod measured;
 mod meta;
 mod notes;
 mod prompts;
@@ -29,6 +30,7 @@ mod stdio;
 mod tasks;
 mod tls;
 mod tools;
+mod watch;
 
 use std::{
     collections::BTreeSet,
@@ -61,6 +63,7 @@ use crate::{
 pub use http::{Address, serve as serve_http};
 pub use seal::Seal;
 pub use stdio::serve as serve_stdio;
+pub use watch::Lookout;
 
 /// What models read of all plugins together is cut here: clients cut it anyway.
 const LONGEST_INSTRUCTIONS: usize = 2 << 10;
@@ -213,9 +216,9 @@ impl ServerHandler for Server {
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(self.prompts())
+        Ok(self.prompts(&caller(&context)))
     }
 
     async fn get_prompt(
@@ -240,9 +243,9 @@ impl ServerHandler for Server {
     async fn list_resource_templates(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(self.templates())
+        Ok(self.templates(&caller(&context)))
     }
 
     async fn read_resource(
@@ -256,9 +259,9 @@ impl ServerHandler for Server {
     async fn complete(
         &self,
         request: CompleteRequestParams,
-        _: Context,
+        context: Context,
     ) -> Result<CompleteResult, ErrorData> {
-        Box::pin(self.completions(request)).await
+        Box::pin(self.completions(request, &caller(&context))).await
     }
 
     async fn get_task(

@@ -15,7 +15,8 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Serves until the client closes its end.
 pub async fn serve(server: Server) -> anyhow::Result<()> {
     let (input, output) = stdio_pipes();
-    let calls = server.registry.config().server.concurrent_calls;
+    let config = server.registry.config();
+    let calls = config.server.concurrent_calls.saturating_add(config.server.waiting_calls);
     let access = server.access.clone();
     let gate = Gate::new(AsyncRwTransport::new_server(input, output), access, calls);
     let (greeted, gone) = (gate.greeted(), gate.gone());

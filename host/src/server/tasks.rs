@@ -143,7 +143,10 @@ fn message(record: &Record) -> Option<String> {
         (State::Queued | State::Running, _) if record.cancel_asked => {
             Some("it is being canceled".to_owned())
         }
-        (State::Queued, _) if record.message.is_empty() => Some("it waits for a place".to_owned()),
+        (State::Queued, _) if record.message.is_empty() => {
+            let before = record.before.map(|it| format!(", {it} jobs before it"));
+            Some(format!("it waits for a place{}", before.unwrap_or_default()))
+        }
         _ => Some(record.message.clone()).filter(|message| !message.is_empty()),
     }
 }

@@ -1,6 +1,6 @@
 //! `tools/list` and `tools/call`.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use rmcp::{
     ErrorData,
@@ -13,6 +13,7 @@ use super::{
     consent::Round,
     convert,
     jobs::{knows_tasks, tasks_are_needed},
+    measured::{self, Measured},
     meta,
     notes::observer,
     questions::{Refusal, Reply, Sent, Turn},
@@ -20,11 +21,15 @@ use super::{
 };
 use crate::{
     access::Caller,
+    admission::Admission,
     capability::{
         tools::{Hints, Outcome, Output},
         types::{Abilities, Answers, Code, Error},
     },
+    figures::Stage,
+    plugin::Observer,
     registry::{Call, Entry, Object, OfferedTool},
+    traces,
 };
 
 impl Server {
@@ -57,7 +62,7 @@ impl Server {
         context: Context,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = caller(&context);
-        let request = match self.meta_request(request, &caller) {
+        let mut request = match self.meta_request(request, &caller) {
             meta::Request::Tool(request) => request,
             meta::Request::Answered(result) => return Ok(result.into()),
         };
@@ -71,14 +76,37 @@ impl Server {
             self.registry.note_unknown(&caller, client, &request.name);
             let message =
                 format!("Unknown tool: `{}`; tools/list names all there are", request.name);
+            measured::count_unknown(&self.registry);
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut entry = self.registry.entry(&caller, client, &tool);
+        let arguments = arguments_of(&tool, request.arguments.take().unwrap_or_default());
+        let text = arguments.to_string();
+        entry.with(&text);
+        let token = context.meta.get_progress_token();
+        let (observer, notes) = observer(&self.registry, tool.owner(), token, self.level(&context));
+        let asked = Asked {
+            tool: &tool,
+            caller: &caller,
+            context: &context,
+            arguments: &arguments,
+            text: &text,
+            observer: &observer,
+            entry: &entry,
+        };
+        let work = self.admitted(request, &asked);
+        let work = async {
+            match notes {
+                Some(notes) => notes.along(&context.peer, work).await,
+                None => work.await,
+            }
+        };
         let cancelled = context.ct.clone();
-        let called = self.call_tool_of(&tool, request, &caller, &context, &mut entry);
+        let measured = Measured::begin(&self.registry, &tool, &context);
         tokio::select! {
             biased;
-            replied = called => {
+            replied = traces::within(measured.trace(), work) => {
+                measured.end(&replied);
                 match &replied {
                     Ok(_) => entry.end(),
                     Err(Refusal::Failed(error)) => {
@@ -92,93 +120,107 @@ impl Server {
         }
     }
 
-    async fn call_tool_of(
+    /// The call, when it is its turn.
+    async fn admitted(
         &self,
-        tool: &Arc<OfferedTool>,
         request: CallToolRequestParams,
-        caller: &Caller,
-        context: &Context,
-        entry: &mut Entry,
+        asked: &Asked<'_>,
     ) -> Result<CallToolResponse, Refusal> {
-        let arguments = arguments_of(tool, request.arguments.unwrap_or_default());
-        let text = arguments.to_string();
-        entry.with(&text);
-        let admission = self.registry.admit()?;
+        let Asked { tool, caller, context, arguments, observer, entry, .. } = *asked;
+        let turn = self.registry.admit_call(caller, tool, &**observer);
+        let admission = self.registry.figures().time(Stage::Queue, turn).await?;
         tracing::debug!(tool = tool.name.as_str(), plugin = tool.owner(), "called");
         if tool.hints.contains(Hints::NEEDS_TASKS) && !knows_tasks(context) {
             return Err(tasks_are_needed());
         }
-        check_arguments(tool, &arguments)?;
-        let binding =
-            Binding { caller, method: "tools/call", name: &tool.name, arguments: &arguments };
+        check_arguments(tool, arguments)?;
+        let binding = Binding { caller, method: "tools/call", name: &tool.name, arguments };
         let sent = Sent {
             responses: request.input_responses,
             state: request.request_state,
             harmless: tool.hints.contains(Hints::READ_ONLY),
         };
-        let token = context.meta.get_progress_token();
-        let (observer, notes) = observer(&self.registry, tool.owner(), token, self.level(context));
-        let entry = &*entry;
         let conversation = self.converse(context, &binding, sent, |answers, client| {
-            let call = Call {
-                caller: &caller.space,
-                arguments: &text,
-                client,
-                answers: None,
-                observer: observer.clone(),
-                entry,
-                trial: None,
-            };
-            self.turn(tool, caller, &arguments, answers, call)
+            self.turn(asked, &admission, answers, client)
         });
-        let work = async {
-            match conversation.await? {
-                Reply::Done(Came::Output(output)) => {
-                    entry.answers(&output);
-                    Ok(answer::done(output).into())
-                }
-                Reply::InputRequired(required) => {
-                    entry.effects.add("the user is asked");
-                    Ok(required.into())
-                }
-                Reply::Done(Came::Job(id)) => {
-                    // Who only waits takes nobody's place.
-                    drop(admission);
-                    // Boxed, so that a call without a job is no larger for it.
-                    Box::pin(self.answer_with_job(tool, &id, caller, &observer, context)).await
-                }
+        match conversation.await? {
+            Reply::Done(Came::Output(output)) => {
+                entry.answers(&output);
+                Ok(answer::done(output).into())
             }
-        };
-        match notes {
-            Some(notes) => notes.along(&context.peer, work).await,
-            None => work.await,
+            Reply::InputRequired(required) => {
+                entry.effects.add("the user is asked");
+                Ok(required.into())
+            }
+            Reply::Done(Came::Job(id)) => {
+                // Who only waits takes nobody's place.
+                drop(admission);
+                // Boxed, so that a call without a job is no larger for it.
+                Box::pin(self.answer_with_job(tool, &id, caller, observer, context)).await
+            }
         }
     }
 
     /// One round of a call: allowed or refused, and with the user's yes where that is needed.
     async fn turn(
         &self,
-        tool: &OfferedTool,
-        caller: &Caller,
-        arguments: &Value,
+        asked: &Asked<'_>,
+        admission: &Admission,
         answers: Option<Answers>,
-        call: Call<'_>,
+        client: Abilities,
     ) -> Result<Turn<Came>, Error> {
-        let can_ask = call.client.contains(Abilities::FORMS);
+        let Asked { tool, caller, arguments, .. } = *asked;
+        let can_ask = client.contains(Abilities::FORMS);
         let asks = self.registry.check_call(caller, tool, arguments.as_object(), can_ask)?;
+        admission.enter_plugin();
         let outcome = if asks {
             let round = Round::new(answers)?;
-            let call = Call { answers: round.answers(), trial: round.trial(), ..call };
+            let call = asked.call(client, round.answers(), round.trial());
             let came = self.registry.call(tool, call).await;
             round.end(came, tool, arguments)?
         } else {
-            self.registry.call(tool, Call { answers, ..call }).await?
+            self.registry.call(tool, asked.call(client, answers, None)).await?
         };
         Ok(match outcome {
             Outcome::Done(output) => Turn::Done(Came::Output(output)),
             Outcome::Job(id) => Turn::Done(Came::Job(id)),
-            Outcome::Ask(questions) => Turn::Ask(questions),
+            Outcome::Ask(questions) => {
+                admission.leave_plugin();
+                Turn::Ask(questions)
+            }
         })
+    }
+}
+
+/// A call of a tool, with all that its rounds have in common.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    tool: &'a Arc<OfferedTool>,
+    caller: &'a Caller,
+    context: &'a Context,
+    arguments: &'a Value,
+    /// The same.
+    text: &'a str,
+    observer: &'a Arc<dyn Observer>,
+    entry: &'a Entry,
+}
+
+impl<'a> Asked<'a> {
+    fn call(
+        &self,
+        client: Abilities,
+        answers: Option<Answers>,
+        trial: Option<&'a Arc<AtomicBool>>,
+    ) -> Call<'a> {
+        Call {
+            caller: &self.caller.space,
+            arguments: self.text,
+            client,
+            answers,
+            observer: self.observer.clone(),
+            entry: self.entry,
+            trial,
+        }
     }
 }
 

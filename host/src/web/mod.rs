@@ -7,6 +7,7 @@ mod body;
 mod dial;
 mod document;
 mod mask;
+mod reports;
 
 use std::{
     collections::BTreeMap,
@@ -36,6 +37,7 @@ use crate::{
 
 pub use body::Body;
 pub use dial::dial;
+pub use reports::Reports;
 
 use addresses::{Addresses, LeadsToPrivate};
 use mask::Mask;

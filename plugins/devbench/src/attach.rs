@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use windlass_sdk::{Call, Error, Hints, Result, Tool, clock, store};
+use windlass_sdk::{Call, Error, Hints, Result, Tool, clock, containers, store};
 
-use crate::{WRAPPED, error, error::About, place::Place};
+use crate::{WRAPPED, counters, error, error::About, place::Place};
 
 const ATTACHMENTS: &str = "attachments";
 /// Longer names are a mistake.
@@ -62,6 +62,7 @@ impl Tool for Attach {
         let key = key(&info.id, &self.client_name, &self.session_id);
         let attachment = Attachment { container: info.id.clone(), attached: clock::now() };
         store::put_as(ATTACHMENTS, &key, &attachment).map_err(|error| About::Host.of(error))?;
+        count_active();
         Ok(Attached {
             roots: vec![format!("workspace:{}", info.id)],
             workspace_uri: format!("workspace://{}/", info.workspace),
@@ -74,20 +75,33 @@ impl Tool for Attach {
 
 /// Forgets all who are attached to a container.
 pub(crate) fn detach_all(container: &str) -> Result<u64, Error> {
-    forget(&format!("{container}/"), |it| it.container == container)
+    let gone = forget(&format!("{container}/"), |it| it.container == container)?;
+    count_active();
+    Ok(gone)
 }
 
 /// Forgets those whose container is gone, or who came too long ago.
-pub(crate) fn collect(containers: &HashSet<String>, days: u64) -> Result<u64, Error> {
+pub(crate) fn collect(ids: &HashSet<String>, days: u64) -> Result<u64, Error> {
     let oldest = clock::now().saturating_sub(days.saturating_mul(DAY_MS));
-    forget("", |it| it.attached < oldest || !containers.contains(&it.container))
+    let gone = forget("", |it| it.attached < oldest || !ids.contains(&it.container))?;
+    count_active();
+    Ok(gone)
+}
+
+/// Tells how many are attached. It is only looked at, so what cannot be counted fails nothing.
+fn count_active() {
+    let Ok(all) = containers::list() else { return };
+    let ids = all.into_iter().map(|info| info.id).collect();
+    if let Ok(clients) = active(&ids) {
+        counters::attached(clients);
+    }
 }
 
 /// How many are attached to these containers.
-pub(crate) fn active(containers: &HashSet<String>) -> Result<u64, Error> {
+pub(crate) fn active(ids: &HashSet<String>) -> Result<u64, Error> {
     let mut count = 0;
     each("", |_, it| {
-        count += u64::from(containers.contains(&it.container));
+        count += u64::from(ids.contains(&it.container));
         Ok(true)
     })?;
     Ok(count)

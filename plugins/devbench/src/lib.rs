@@ -15,7 +15,6 @@ mod batch;
 mod archive;
 mod lists;
 mod health;
-mod metrics;
 mod upkeep;
 mod place;
 mod entry;
@@ -35,7 +34,6 @@ use health::{Health, SystemStatus};
 use kill::Kill;
 use list::{FsList, FsStat};
 use lists::{ListContainers, ListExecs};
-use metrics::Metrics;
 use poll::ExecPoll;
 use read::FsRead;
 use spawn::Spawn;
@@ -63,6 +61,6 @@ windlass_sdk::plugin! {
     config: Settings,
     tools: [
         Spawn, Attach, Kill, ExecStart, ExecPoll, ExecCancel, FsRead, FsWrite, FsDelete, FsStat, FsList, FsBatch,
-        FsExport, FsImport, ListContainers, ListExecs, Health, SystemStatus, Metrics, Reconcile, GarbageCollect,
+        FsExport, FsImport, ListContainers, ListExecs, Health, SystemStatus, Reconcile, GarbageCollect,
     ],
 }

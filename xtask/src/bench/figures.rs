@@ -21,6 +21,7 @@ const FINE: &str = r#"{"name":"fine","arguments":{}}"#;
 const WARM_UP: usize = 200;
 const CALLS: usize = 10_000;
 const WEB_CALLS: usize = 2_000;
+const SCRAPES: usize = 500;
 const IN_FLIGHT: usize = 32;
 const SPINNING: usize = 4;
 
@@ -126,6 +127,19 @@ pub(super) fn web(server: &Server) -> Result<f64> {
     };
     times(WARM_UP, &mut call)?;
     Ok(quantile(0.5, times(WEB_CALLS, &mut call)?) * 1e6)
+}
+
+/// One scrape of the figures after the other, of a host that is open to all: p99 in milliseconds.
+pub(super) fn scrape(server: &Server) -> Result<f64> {
+    let listening = server.listen()?;
+    let mut web = Web::connect(listening.authority())?;
+    web.call("echo", r#"{"message":"hello"}"#)?;
+    let took = times(SCRAPES, || {
+        let page = web.scrape()?;
+        anyhow::ensure!(page.contains("windlass_calls_total"), "there are no figures: {page}");
+        Ok(())
+    });
+    Ok(quantile(0.99, took?) * 1e3)
 }
 
 /// While guests spin: the p99 of `ping` and of another plugin's call, in milliseconds.

@@ -16,6 +16,12 @@ impl Web {
         Ok(Self { http: Http::connect(authority)?, authority: authority.to_owned() })
     }
 
+    /// Reads the page of figures.
+    pub(super) fn scrape(&mut self) -> Result<&str> {
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", self.authority);
+        Ok(str::from_utf8(self.http.ask(&request)?)?)
+    }
+
     /// Calls a tool; gives the body of the answer, JSON or an event stream.
     pub(super) fn call(&mut self, tool: &str, arguments: &str) -> Result<&str> {
         let parameters =

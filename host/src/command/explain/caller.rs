@@ -8,7 +8,7 @@ use crate::{
     capability::tools::{Hints, Tool},
     config::AccessConfig,
     database::Database,
-    policy::{Called, LOCAL, Verdict, judge},
+    policy::{Bound, Called, LOCAL, Verdict, judge, quota_of, quota_of_local},
     time::now,
 };
 
@@ -17,7 +17,16 @@ use crate::{
 pub(super) struct Judged {
     pub(super) caller: String,
     roles: Vec<String>,
+    quota: Vec<Most>,
     tools: Vec<Line>,
+}
+
+/// A bound, and the line that says it.
+#[derive(Serialize)]
+struct Most {
+    of: &'static str,
+    most: f64,
+    by: String,
 }
 
 #[derive(Serialize)]
@@ -29,16 +38,20 @@ struct Line {
     why: String,
 }
 
-/// The roles of a caller: of a token, of whoever started the host, or the role of that name.
+/// The roles of a caller: of a token, of whoever started the host, or the role of that name. Before a host first ran there is no
+/// database, and nobody has a token.
 pub(super) async fn roles(
     access: &AccessConfig,
-    database: &Database,
+    database: Option<&Database>,
     name: &str,
 ) -> anyhow::Result<Vec<String>> {
     if name == LOCAL {
         return Ok(access.local.clone());
     }
-    let tokens = Token::all(database).await?;
+    let tokens = match database {
+        Some(database) => Token::all(database).await?,
+        None => Vec::new(),
+    };
     if let Some(token) = tokens.iter().find(|it| it.name == name && it.is_good(now())) {
         return Ok(token.roles.clone());
     }
@@ -67,7 +80,13 @@ impl Judged {
             return Err(anyhow::anyhow!("it has {}", names.join(", ")))
                 .with_context(|| format!("plugin `{plugin}` has no tool `{tool}`"));
         }
-        Ok(Self { caller: caller.to_owned(), roles, tools: lines })
+        let quota = if caller == LOCAL { quota_of_local(access) } else { quota_of(access, &roles) };
+        let quota = quota.bounds().map(|(of, Bound { most, line })| Most {
+            of: of.key(),
+            most: *most,
+            by: line.clone(),
+        });
+        Ok(Self { caller: caller.to_owned(), roles, quota: quota.collect(), tools: lines })
     }
 
     /// Whether all that was asked about is allowed.
@@ -78,6 +97,9 @@ impl Judged {
     pub(super) fn text(&self) -> String {
         let roles = if self.roles.is_empty() { "none".to_owned() } else { self.roles.join(", ") };
         let mut text = format!("{}, with the roles {roles}\n", self.caller);
+        for Most { of, most, by } in &self.quota {
+            text += &format!("  at most {most} {of}, by `{by}`\n");
+        }
         for Line { tool, allowed, allowed_unasked, why } in &self.tools {
             let word = match (allowed, allowed_unasked) {
                 (true, true) => "yes",

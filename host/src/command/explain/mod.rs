@@ -20,6 +20,7 @@ use super::{Opening, output};
 use crate::{
     bundled::{Bundled, Defaults},
     config::{Grants, Limits, PluginConfig},
+    figures::Names,
     plugin::{Imports, Settings},
     registry::{self, Registry, Source},
     secrets::{Reference, Secrets},
@@ -119,7 +120,9 @@ impl Explain {
         let settings = registry.settings(name, source)?;
         let prepared = registry.describe(source, &settings).await?;
         let access = &registry.config().access;
-        let roles = caller::roles(access, registry.database(), caller).await?;
+        let there = self.opening.state.database()?.exists();
+        let database = there.then(|| registry.database());
+        let roles = caller::roles(access, database, caller).await?;
         let judged = Judged::new(
             access,
             (caller, roles),
@@ -215,6 +218,7 @@ impl Terms {
             grants,
             secrets: Secrets::default(),
             config: serde_json::to_string(&plugin.config)?.into(),
+            names: Names::default(),
         };
         Ok(Self { written, shown, written_by, secrets, settings })
     }

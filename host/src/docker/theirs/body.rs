@@ -26,6 +26,8 @@ pub struct Contents {
     /// `NAME=value`.
     pub env: Vec<String>,
     pub files: Vec<Content>,
+    /// Labels of the host's own.
+    pub labels: Vec<(String, String)>,
 }
 
 /// A file that is put into a container.
@@ -89,7 +91,7 @@ pub(super) fn container(wanted: &NewTheirs, contents: &Contents) -> Body {
         entrypoint: spec.entrypoint.clone(),
         cmd: spec.command.clone(),
         working_dir: spec.working_dir.clone(),
-        labels: Some(spec.labels.iter().cloned().collect()),
+        labels: Some(spec.labels.iter().chain(&contents.labels).cloned().collect()),
         stop_signal: spec.stop_signal.clone(),
         stop_timeout: spec.stop_timeout_s.map(i64::from),
         healthcheck: health(&spec.health),

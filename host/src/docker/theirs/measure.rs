@@ -6,7 +6,7 @@ use bollard::{
 };
 use futures_util::StreamExt as _;
 
-use super::super::Docker;
+use super::super::{Docker, Ours};
 use crate::{
     capability::engine::Usage,
     error::{Result, unavailable},
@@ -16,12 +16,21 @@ use crate::{
 impl Docker {
     pub async fn measure_theirs(&self, theirs: &Approved<Theirs>) -> Result<Usage> {
         let Theirs { id, name, .. } = theirs.request();
-        let what = format!("measure container `{name}`");
+        self.measure(id, &format!("measure container `{name}`")).await
+    }
+
+    /// How much memory one of ours takes, in bytes.
+    pub async fn memory_of(&self, ours: &Ours) -> Result<u64> {
+        let what = format!("measure container `{}`", ours.id());
+        Ok(self.measure(ours.engine_id(), &what).await?.memory_bytes)
+    }
+
+    async fn measure(&self, id: &str, what: &str) -> Result<Usage> {
         let options = StatsOptions { stream: false, one_shot: true };
         let asked = async |client: &bollard::Docker| {
             client.stats(id, Some(options)).next().await.transpose()
         };
-        let measured = self.quickly(asked).await?.map_err(|trouble| trouble.doing(&what))?;
+        let measured = self.quickly(asked).await?.map_err(|trouble| trouble.doing(what))?;
         let measured = measured
             .ok_or_else(|| unavailable(format!("cannot {what}: the engine says nothing")))?;
         Ok(usage(measured))

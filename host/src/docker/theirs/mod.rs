@@ -8,6 +8,7 @@ mod find;
 mod act;
 mod logs;
 mod measure;
+mod taken;
 mod networks;
 mod images;
 mod volumes;

@@ -14,6 +14,7 @@ use crate::{
     capability::types::Value,
     config::{ContainersGrant, Grants},
     database::Database,
+    figures::Figures,
     inside::{Inside, Owner, Owners, frames},
     policy::{Approved, Named, NewProcess, Policy, Reach},
     secrets::{Reference, Secrets},
@@ -56,7 +57,8 @@ impl State {
         });
         let database = Database::at(&self.path("state.db"));
         let (containers, results) = (self.path("containers"), self.path("results"));
-        Inside::new(&containers, &results, b"a program", database, owners).unwrap()
+        Inside::new(&containers, &results, b"a program", database, owners, Figures::default())
+            .unwrap()
     }
 
     /// A host, and a container `c_1` whose supervisor has said hello.

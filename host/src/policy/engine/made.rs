@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::IpAddr, path::Path};
 
 use super::{
-    super::{Approved, Image, Policy, images::tagged, processes::check_words},
+    super::{Approved, Image, Policy, Taken, images::tagged, processes::check_words},
     Kind, check_labels, check_word, walls,
 };
 use crate::{
@@ -35,6 +35,19 @@ const MIB: u64 = 1 << 20;
 pub struct NewTheirs {
     pub spec: Spec,
     pub image: Image,
+}
+
+impl NewTheirs {
+    /// How much it may use.
+    #[allow(clippy::cast_precision_loss, reason = "no machine has so much")]
+    pub fn takes(&self) -> Taken {
+        let Resources { nano_cpus, memory_bytes, .. } = &self.spec.resources;
+        Taken {
+            name: self.spec.name.clone(),
+            cpus: nano_cpus.filter(|it| *it > 0).map(|it| it as f64 / 1e9),
+            memory_mib: memory_bytes.filter(|it| *it > 0).map(|it| it as f64 / MIB as f64),
+        }
+    }
 }
 
 /// A network that is about to be made.
