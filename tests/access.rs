@@ -1,5 +1,11 @@
 //! Who may call what over HTTP: tokens with roles, what each of them sees, and what is there for them alone.
 
+mod oauth;
+mod hour;
+mod record;
+mod sessions;
+mod tls;
+
 use serde_json::{Value, json};
 
 use crate::support::{Setup, failure, http::HttpHost, refusal, text_of};

@@ -1,5 +1,8 @@
 //! Who may come in over HTTP, what a stranger gets, and what becomes of those who go away or dawdle.
 
+mod ends;
+mod headers;
+
 use std::{fs, io::Write as _, net::TcpStream, os::unix::fs::PermissionsExt as _};
 
 use serde_json::{Value, json};
@@ -367,7 +370,11 @@ fn who_goes_away_takes_the_call_along() {
 
 /// How long the host has computed, in hundredths of a second.
 fn computed(host: &HttpHost) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/stat", host.pid())).unwrap();
+    computed_by(host.pid())
+}
+
+fn computed_by(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields = status.rsplit(") ").next().unwrap().split(' ');
     // Fields 14 and 15, and two came before the parenthesis.
     fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
 use windlass::{
+    access::Caller,
     capability::{
         Level,
         tools::Outcome,
@@ -11,7 +11,7 @@ use windlass::{
     },
     config::Config,
     plugin::{Change, Nobody, Observer, Progress},
-    registry::{Places, Registry},
+    registry::{Call, Places, Registry},
 };
 
 use crate::support::{Setup, cache, fixture};
@@ -36,6 +36,7 @@ fn a_panic_of_the_host_is_answered() {
         cache: cache(),
         database: setup.path("windlass.db"),
         workspaces: setup.path("workspaces"),
+        audit: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -43,17 +44,19 @@ fn a_panic_of_the_host_is_answered() {
         let wanted = registry.wanted(None, &[fixture("echo")]).unwrap();
         registry.load_all(&wanted).await.unwrap();
         let catalog = registry.catalog();
-        let caller = Arc::from("local");
-        let wait = |observer: Arc<dyn Observer>| {
-            let arguments = json!({"milliseconds": 1}).to_string();
-            registry.call(
-                &catalog.tools["wait"],
-                &caller,
-                arguments,
-                Abilities::empty(),
-                None,
+        let (tool, local) = (&catalog.tools["wait"], Caller::local());
+        let wait = async |observer: Arc<dyn Observer>| {
+            let entry = registry.entry(&local, String::new(), tool);
+            let call = Call {
+                caller: &local.space,
+                arguments: "{\"milliseconds\": 1}",
+                client: Abilities::empty(),
+                answers: None,
                 observer,
-            )
+                entry: &entry,
+                trial: None,
+            };
+            registry.call(tool, call).await
         };
         let error = wait(Arc::new(Panics)).await.unwrap_err();
         assert_eq!(error.code, Code::Other);

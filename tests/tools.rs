@@ -68,9 +68,9 @@ fn a_tool_is_listed_with_the_hints_and_schemas_that_its_plugin_gave() {
 fn a_second_era_list_says_how_long_it_may_be_kept_and_by_whom() {
     let mut host = Setup::new().plugins(&["echo"]).modern();
     for (method, scope) in [
-        ("tools/list", "public"),
-        ("prompts/list", "public"),
-        ("resources/templates/list", "public"),
+        ("tools/list", "private"),
+        ("prompts/list", "private"),
+        ("resources/templates/list", "private"),
         ("resources/list", "private"),
     ] {
         let result = &host.request(method, json!({}))["result"];

@@ -22,5 +22,6 @@ pub mod config;
 pub mod secrets;
 pub mod private;
 pub mod time;
+pub mod visible;
 pub mod bundled;
 pub mod error;

@@ -1,9 +1,9 @@
 //! A host that serves HTTP, and the plainest of clients for it.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufReader, Read as _, Write as _},
     net::TcpStream,
-    process::Child,
+    process::{Child, Command, ExitStatus},
     sync::{Arc, Mutex},
 };
 
@@ -36,7 +36,8 @@ impl Setup {
         let mut child = self.command(&["serve", "--http"]).spawn().unwrap();
         let errors = collect(child.stderr.take().unwrap());
         let url = |text: &str| {
-            let (_, rest) = text.split_once("listening on http://")?;
+            let (_, rest) = text.split_once("listening on http")?;
+            let (_, rest) = rest.split_once("://")?;
             Some(rest.split_once("/mcp")?.0.to_owned())
         };
         until("the host tells where it listens", || {
@@ -86,6 +87,36 @@ impl HttpHost {
         stream
     }
 
+    /// Sends a request whose answer is a stream, and gives that.
+    pub(crate) fn stream(
+        &self,
+        method: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> BufReader<TcpStream> {
+        let mut connection = self.connect();
+        let (address, token, length) = (&self.address, self.token(), body.len());
+        let mut request = format!("{method} /mcp HTTP/1.1\r\nHost: {address}\r\n{ACCEPT}\r\n");
+        request += &format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+        for header in headers {
+            request += &format!("{header}\r\n");
+        }
+        request += &format!("Content-Length: {length}\r\n\r\n{body}");
+        connection.write_all(request.as_bytes()).unwrap();
+        BufReader::new(connection)
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself, and gives all that it wrote to stderr.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+        let status = wait(&mut self.child);
+        (status, whole(&self.errors.clone(), 2))
+    }
+
     /// A POST of a message as a client of the second era sends it, with the token.
     pub(crate) fn post(&self, message: &Value, headers: &[&str]) -> Answer {
         self.post_as(&self.token(), message, headers)
@@ -100,23 +131,21 @@ impl HttpHost {
 
     /// A request of the second era, with its headers.
     pub(crate) fn request(&self, method: &str, parameters: Value) -> Answer {
-        self.request_as(&self.token(), method, parameters)
+        self.request_with(method, parameters, &json!({}))
     }
 
     /// The same by whoever has this token: several may speak at once.
-    pub(crate) fn request_as(&self, key: &str, method: &str, mut parameters: Value) -> Answer {
-        parameters["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": MODERN,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
-        let name = parameters.get("name").or(parameters.get("uri")).and_then(Value::as_str);
-        let name = name.map(|name| format!("Mcp-Name: {name}"));
-        let version = format!("MCP-Protocol-Version: {MODERN}");
-        let kind = format!("Mcp-Method: {method}");
-        let mut headers = vec![version.as_str(), &kind];
-        headers.extend(name.as_deref());
-        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
+    pub(crate) fn request_as(&self, key: &str, method: &str, parameters: Value) -> Answer {
+        let (message, headers) = modern(method, parameters, &json!({}));
+        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
         self.post_as(key, &message, &headers)
+    }
+
+    /// The same with more in its `_meta`.
+    pub(crate) fn request_with(&self, method: &str, parameters: Value, meta: &Value) -> Answer {
+        let (message, headers) = modern(method, parameters, meta);
+        let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+        self.post(&message, &headers)
     }
 
     pub(crate) fn errors(&self) -> String {
@@ -126,6 +155,15 @@ impl HttpHost {
     /// Ends it, and gives back its setup and all that it ever wrote to stderr.
     pub(crate) fn end(mut self) -> (Setup, String) {
         self.child.kill().unwrap();
+        wait(&mut self.child);
+        let said = whole(&self.errors.clone(), 2);
+        (std::mem::replace(&mut self.setup, Setup::new()), said)
+    }
+
+    /// Asks it to end, as an operator does, and waits until it has. Gives back the same.
+    pub(crate) fn stop(mut self) -> (Setup, String) {
+        let pid = self.pid().to_string();
+        assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
         wait(&mut self.child);
         let said = whole(&self.errors.clone(), 2);
         (std::mem::replace(&mut self.setup, Setup::new()), said)
@@ -142,6 +180,23 @@ impl Drop for HttpHost {
         let _ = self.child.kill();
         wait(&mut self.child);
     }
+}
+
+/// A request of the second era, and the headers that say the same.
+pub(crate) fn modern(method: &str, mut parameters: Value, meta: &Value) -> (Value, Vec<String>) {
+    parameters["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    for (key, value) in meta.as_object().unwrap() {
+        parameters["_meta"][key] = value.clone();
+    }
+    let name = parameters.get("name").or(parameters.get("uri")).and_then(Value::as_str);
+    let name = name.map(|name| format!("Mcp-Name: {name}"));
+    let mut headers =
+        vec![format!("MCP-Protocol-Version: {MODERN}"), format!("Mcp-Method: {method}")];
+    headers.extend(name);
+    (json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}), headers)
 }
 
 /// Posts JSON to somebody on this machine, who closes the connection.
@@ -165,7 +220,7 @@ impl Answer {
         Self::parse(&String::from_utf8_lossy(&answer))
     }
 
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
         let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_default();
         let chunked = head.to_lowercase().contains("transfer-encoding: chunked");

@@ -12,10 +12,12 @@ pub(crate) mod inside;
 pub(crate) mod served;
 pub(crate) mod githttp;
 pub(crate) mod llm;
+pub(crate) mod openid;
 pub(crate) mod prism;
 pub(crate) mod real;
 pub(crate) mod site;
 pub(crate) mod small_disk;
+pub(crate) mod tls;
 mod watch;
 
 use std::{
@@ -248,6 +250,11 @@ impl Host {
         let stdin = self.stdin.as_mut().unwrap();
         stdin.write_all(bytes).unwrap();
         stdin.flush().unwrap();
+    }
+
+    /// For who writes on a thread of its own. The host ends when it is dropped.
+    pub(crate) fn take_stdin(&mut self) -> ChildStdin {
+        self.stdin.take().unwrap()
     }
 
     /// Opens a subscription of the second era, and waits until the host says that it listens.

@@ -1,31 +1,14 @@
 //! News of jobs over HTTP: they reach whoever holds the token that the job is for.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader},
     net::TcpStream,
 };
 
 use serde_json::{Value, json};
 
 use super::worker;
-use crate::support::{
-    LEGACY, MODERN,
-    http::{ACCEPT, HttpHost},
-};
-
-/// Sends a request whose answer is a stream, and gives that.
-fn stream(host: &HttpHost, method: &str, headers: &[&str], body: &str) -> BufReader<TcpStream> {
-    let mut connection = host.connect();
-    let (address, token, length) = (&host.address, host.token(), body.len());
-    let mut request = format!("{method} /mcp HTTP/1.1\r\nHost: {address}\r\n{ACCEPT}\r\n");
-    request += &format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
-    for header in headers {
-        request += &format!("{header}\r\n");
-    }
-    request += &format!("Content-Length: {length}\r\n\r\n{body}");
-    connection.write_all(request.as_bytes()).unwrap();
-    BufReader::new(connection)
-}
+use crate::support::{LEGACY, MODERN, http::HttpHost};
 
 /// Reads a stream until a line holds these words.
 fn until_it_says(stream: &mut BufReader<TcpStream>, words: &str) {
@@ -62,7 +45,7 @@ fn a_second_era_stream_tells_of_the_job() {
     let method = "subscriptions/listen";
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
     let headers = [&format!("MCP-Protocol-Version: {MODERN}"), "Mcp-Method: subscriptions/listen"];
-    let mut heard = stream(&host, "POST", &headers, &message.to_string());
+    let mut heard = host.stream("POST", &headers, &message.to_string());
     until_it_says(&mut heard, "notifications/subscriptions/acknowledged");
     open(&host);
     until_it_says(&mut heard, "notifications/resources/updated");
@@ -80,7 +63,7 @@ fn a_first_era_session_tells_of_the_job() {
     let session = format!("Mcp-Session-Id: {}", answer.header("Mcp-Session-Id").unwrap());
     let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
     assert_eq!(host.post(&ready, &[&session, &version]).status, 202);
-    let mut heard = stream(&host, "GET", &[&session, &version], "");
+    let mut heard = host.stream("GET", &[&session, &version], "");
     until_it_says(&mut heard, "200 OK");
     let subscribed = request("resources/subscribe", &json!({"uri": log}));
     assert_eq!(host.post(&subscribed, &[&session, &version]).status, 200);

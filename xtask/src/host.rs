@@ -27,6 +27,10 @@ pub(crate) const DEBUG: Profile = Profile { name: "debug", flags: &["--workspace
 pub(crate) const RELEASE: Profile =
     Profile { name: "release", flags: &["--package", "windlass", "--release"] };
 
+/// Has the C library in a program, and the program needs no file. Only how it is linked is another, so what is built for a release
+/// does for this as well.
+const STATIC: [&str; 2] = ["-C", "target-feature=+crt-static"];
+
 /// The first process of containers, in the bundle.
 const SUPERVISOR: &str = "supervisor";
 
@@ -38,11 +42,28 @@ pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
 
 /// Builds the host around plugins that are built.
 pub(crate) fn build_alone(profile: Profile) -> Result<PathBuf> {
+    build_by(profile, &|| compile(profile))
+}
+
+/// Builds the plugins, and the host as it ships without a need for any library; gives where the binary lies alone.
+pub(crate) fn build_static() -> Result<PathBuf> {
+    plugins::build()?;
+    let built = build_by(RELEASE, &|| {
+        let mut cargo = command::cargo();
+        cargo.arg("rustc").args(RELEASE.flags).args(["--bin", "windlass", "--"]).args(STATIC);
+        command::succeed(with_bundle(&mut cargo, RELEASE)?)
+    })?;
+    let alone = tree::made("static")?.join("windlass");
+    fs::copy(&built, &alone).with_context(|| format!("cannot write `{}`", alone.display()))?;
+    Ok(alone)
+}
+
+fn build_by(profile: Profile, compile: &dyn Fn() -> Result<()>) -> Result<PathBuf> {
     let windlass = tree::target().join(profile.name).join("windlass");
     let components = bundle(profile)?;
-    compile(profile)?;
+    compile()?;
     if !components.is_empty() && compile_ahead(&windlass, &components)? {
-        compile(profile)?;
+        compile()?;
     }
     Ok(windlass)
 }

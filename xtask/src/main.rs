@@ -54,6 +54,8 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
+    /// Builds `windlass` optimized and without a need for any library, for `deploy/Dockerfile`.
+    Static,
     /// Builds all and serves, over HTTP on loopback unless the arguments hold `--stdio`.
     Run(run::Arguments),
     /// Runs every check and test.
@@ -107,6 +109,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Plugins { fixtures: true } => plugins::build_with_fixtures()?,
         Command::Build { release: false } => println!("{}", host::build(host::DEBUG)?.display()),
         Command::Build { release: true } => println!("{}", host::build(host::RELEASE)?.display()),
+        Command::Static => println!("{}", host::build_static()?.display()),
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Test { filter } => return test::test(filter.as_deref()),
         Command::Openhands => openhands::build()?,

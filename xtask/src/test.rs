@@ -70,9 +70,15 @@ fn find(report: &mut Report, filter: Option<&str>) -> Vec<(&'static str, OsStrin
             }
         });
     }
-    if wanted("docker::compose") {
+    if wanted("docker::compose") || wanted("deploy") {
         report.step("docker-compose", || {
             need(&["docker-compose"], &["docker-compose"])?;
+            Ok(Outcome::passed("installed"))
+        });
+    }
+    if wanted("deploy") {
+        report.step("systemd-analyze", || {
+            need(&["systemd-analyze"], &["systemd"])?;
             Ok(Outcome::passed("installed"))
         });
     }

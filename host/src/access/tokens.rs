@@ -28,7 +28,7 @@ pub struct Token {
     pub expires: Option<u64>,
     pub revoked: Option<u64>,
     /// SHA-256 of it, in hexadecimal digits.
-    hash: String,
+    pub(super) hash: String,
 }
 
 /// A token that was just made. Nobody can be told of it again.
@@ -79,12 +79,20 @@ impl Token {
         Ok(token)
     }
 
+    /// Whether somebody sends what can be one.
+    pub(super) fn has_form(given: &str) -> bool {
+        given.starts_with(PREFIX)
+    }
+
     /// The token that was given, good or not. What is looked up is its hash: how long that takes tells nobody anything.
     pub(super) async fn find(database: &Database, given: &str) -> Result<Option<Self>> {
-        if !given.starts_with(PREFIX) {
-            return Ok(None);
-        }
         database.record(KIND, &hash(given)).await
+    }
+
+    /// The good token of this name.
+    pub(super) async fn of(database: &Database, name: &str) -> Result<Option<Self>> {
+        let all: Vec<Self> = database.records(KIND).await?;
+        Ok(all.into_iter().find(|it| it.name == name && it.is_good(now())))
     }
 
     pub fn is_good(&self, now: u64) -> bool {

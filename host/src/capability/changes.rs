@@ -15,7 +15,8 @@ impl Host for CallState {
     }
 
     async fn resource(&mut self, uri: String) -> wasmtime::Result<()> {
-        self.observer.changed(Change::Resource(uri));
+        // The same URI is another resource for another caller.
+        self.observer.changed(Change::ResourceOf(self.policy.caller().into(), uri));
         Ok(())
     }
 }

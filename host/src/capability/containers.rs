@@ -64,7 +64,9 @@ impl wit::HostContainer for CallState {
         let rooms = self.doors.life.rooms().await?;
         let observer = self.observer.clone();
         let listener = Arc::new(move |progress| observer.progress(progress));
+        let image = wanted.request().image.clone();
         let entry = rooms.create(wanted, listener).await?;
+        self.effects.add(format!("container create {} of {}", entry.id, image.name));
         Ok(self.table.push(Container(entry))?)
     }
 
@@ -81,6 +83,7 @@ impl wit::HostContainer for CallState {
     async fn stop(&mut self, container: Resource<Container>, grace_s: u32) -> Result<()> {
         let entry = self.changing(&container)?;
         let rooms = self.doors.life.rooms().await?;
+        self.effects.add(format!("container stop {}", entry.id));
         rooms.stop(&entry, grace_s).await
     }
 
@@ -91,6 +94,7 @@ impl wit::HostContainer for CallState {
     ) -> Result<()> {
         let entry = self.changing(&container)?;
         let rooms = self.doors.life.rooms().await?;
+        self.effects.add(format!("container remove {}", entry.id));
         rooms.remove_aside(&entry, removal.grace_s, removal.workspace).await
     }
 
@@ -102,6 +106,7 @@ impl wit::HostContainer for CallState {
         let entry = self.changing(&container)?;
         let rooms = self.doors.life.rooms().await?;
         rooms.wake(&entry).await?;
+        self.effects.add(format!("container connect {} port {port}", entry.id));
         let tunnel = rooms.inside().connect(&entry.id, port).await?;
         Ok(self.table.push(tunnel)?)
     }

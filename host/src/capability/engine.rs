@@ -43,6 +43,7 @@ impl wit::Host for CallState {
         let rooms = self.doors.life.rooms().await?;
         let (policy, disk) = (&self.policy, &self.doors.disk);
         let (is_local, sockets) = (rooms.docker().engine().await?.local, rooms.docker().sockets());
+        let images: Vec<_> = specs.iter().map(|it| it.image.clone()).collect();
         let making = specs.into_iter().map(|mut spec| {
             let (rooms, looking, sockets) = (&rooms, &looking, &sockets);
             async move {
@@ -59,13 +60,21 @@ impl wit::Host for CallState {
                 rooms.make_theirs(wanted).await
             }
         });
-        outcomes(stream::iter(making).buffered(SIDE_BY_SIDE).collect().await)
+        let made = outcomes(stream::iter(making).buffered(SIDE_BY_SIDE).collect().await)?;
+        for (image, made) in images.iter().zip(&made) {
+            let id = made.as_deref().unwrap_or("nothing");
+            self.effects.add(format!("engine create {id} of {image}"));
+        }
+        Ok(made)
     }
 
     async fn each(&mut self, names: Vec<String>, act: wit::Act) -> Result<Vec<Outcome<()>>> {
         let looking = self.policy.approve_looking_around("engine.each")?;
         let rooms = self.doors.life.rooms().await?;
         let (policy, disk) = (&self.policy, &self.doors.disk);
+        for name in &names {
+            self.effects.add(format!("engine {} {}", verb(&act), name.escape_debug()));
+        }
         let doing = names.into_iter().map(|name| {
             let (rooms, looking, act) = (&rooms, &looking, &act);
             async move { handle(policy, disk, rooms, looking, &name, act).await }
@@ -81,6 +90,8 @@ impl wit::Host for CallState {
 
     async fn exec(&mut self, name: String, command: Command) -> Result<Ran> {
         let (found, _) = self.seen("engine.exec", &name).await?;
+        let shape = super::processes::shape(&command.argv);
+        self.effects.add(format!("engine exec {shape} in {}", found.theirs().id));
         let entering = self.policy.approve_entering(found.theirs().clone(), command)?;
         self.doors.life.rooms().await?.enter_theirs(&entering).await
     }
@@ -102,6 +113,16 @@ impl CallState {
         let found = self.docker().await?.find_theirs(&looking, name).await?;
         let theirs = self.policy.approve_seeing(found.theirs().clone())?;
         Ok((found, theirs))
+    }
+}
+
+fn verb(act: &wit::Act) -> &'static str {
+    match act {
+        wit::Act::Start => "start",
+        wit::Act::Stop(_) => "stop",
+        wit::Act::Restart(_) => "restart",
+        wit::Act::Remove(_) => "remove",
+        wit::Act::Rename(_) => "rename",
     }
 }
 

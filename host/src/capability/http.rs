@@ -37,6 +37,7 @@ impl Host for CallState {
         let mut body = Bytes::from(mem::take(&mut request.body));
         let mut redirects = 0;
         loop {
+            self.effects.add(effect(target.request(), &secrets_of(&request.headers)));
             let answer = self.web.send(&target, &request.headers, body.clone(), deadline).await?;
             let Some(hop) = Hop::of(target.request(), &answer)? else {
                 let Answer { status, headers, body } = answer;
@@ -133,6 +134,14 @@ fn redirected(status: u16, method: Method) -> Option<(Method, bool)> {
 fn place(url: &Url) -> String {
     let origin = url.origin();
     if origin.is_tuple() { origin.ascii_serialization() } else { format!("{}:", url.scheme()) }
+}
+
+/// The place, and the secrets that go there, by name.
+fn effect(target: &Target, secrets: &[&str]) -> String {
+    let method = format!("{:?}", target.method).to_uppercase();
+    let with =
+        if secrets.is_empty() { String::new() } else { format!(" with {}", secrets.join(", ")) };
+    format!("http {method} {}{with}", place(&target.url))
 }
 
 fn secrets_of(headers: &[(String, Value)]) -> Vec<&str> {

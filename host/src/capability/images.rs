@@ -23,6 +23,7 @@ impl wit::Host for CallState {
 
     async fn pull(&mut self, name: String, platform: Option<String>) -> Result<Image> {
         let fetching = self.policy.approve_fetching(&name, platform)?;
+        self.effects.add(format!("image pull {name}"));
         let observer = self.observer.clone();
         let progress = move |done: u64, total: u64, text: &str| {
             observer.progress(Progress::of_bytes(done, total, text));
@@ -44,6 +45,7 @@ impl wit::Host for CallState {
             }
             None => self.policy.approve_removing_image(image.id.clone(), names(&image))?,
         };
+        self.effects.add(format!("image remove {name}"));
         docker.remove_image(&approved, force).await
     }
 }

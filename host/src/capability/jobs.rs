@@ -23,7 +23,9 @@ impl wit::Host for CallState {
             deadline_s: spec.deadline_s,
         };
         let wanted = self.policy.approve_job(asked, self.meter.job_seconds())?;
-        self.doors.jobs.board().await?.submit(wanted).await
+        let id = self.doors.jobs.board().await?.submit(wanted).await?;
+        self.effects.add(format!("job submit {id}"));
+        Ok(id)
     }
 
     async fn get(&mut self, id: String) -> Result<wit::Info> {
@@ -79,6 +81,7 @@ impl wit::Host for CallState {
         if self.job.as_deref() == Some(&id) {
             return Err(invalid("a run cannot cancel its own job; return an error, or a result"));
         }
+        self.effects.add(format!("job cancel {id}"));
         self.doors.jobs.board().await?.cancel(&of, &id).await.map(drop)
     }
 

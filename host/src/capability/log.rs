@@ -4,7 +4,7 @@ use super::{
     CallState,
     bindings::windlass::plugin::log::{Host, Level},
 };
-use crate::plugin::LogAllowance;
+use crate::{plugin::LogAllowance, visible::on_one_line};
 
 impl Host for CallState {
     async fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
@@ -31,6 +31,12 @@ impl CallState {
     }
 
     fn pass_on(&self, level: Level, message: String) {
+        self.keep(level, &on_one_line(&message));
+        self.observer.log(level, message);
+    }
+
+    /// In the host's own log.
+    fn keep(&self, level: Level, message: &str) {
         let plugin = self.policy.plugin();
         match level {
             Level::Debug => tracing::debug!(target: "plugin", plugin, message),
@@ -38,6 +44,5 @@ impl CallState {
             Level::Warn => tracing::warn!(target: "plugin", plugin, message),
             Level::Error => tracing::error!(target: "plugin", plugin, message),
         }
-        self.observer.log(level, message);
     }
 }

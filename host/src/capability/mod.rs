@@ -28,6 +28,7 @@ use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 
 use crate::{
+    audit::{Audit, Effects},
     config::Grants,
     database::Database,
     disk::Disk,
@@ -84,6 +85,8 @@ pub struct CallState {
     pub observer: Arc<dyn Observer>,
     /// The job whose run this is.
     pub job: Option<Arc<str>>,
+    /// What the call does, for the record.
+    pub effects: Effects,
     /// Keeps the clock going while the guest computes.
     pub running: Running,
     /// Only for components whose language needs it.
@@ -97,13 +100,20 @@ pub struct Doors {
     pub disk: Disk,
     pub life: Life,
     pub jobs: Jobs,
+    pub audit: Audit,
 }
 
 impl Doors {
     /// For those who may not reach anything.
     pub fn nowhere() -> Self {
         let database = Database::nowhere();
-        Self { database, disk: Disk::nowhere(), life: Life::default(), jobs: Jobs::default() }
+        Self {
+            database,
+            disk: Disk::nowhere(),
+            life: Life::default(),
+            jobs: Jobs::default(),
+            audit: Audit::none(),
+        }
     }
 }
 

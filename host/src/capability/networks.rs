@@ -36,18 +36,23 @@ impl wit::Host for CallState {
     }
 
     async fn create(&mut self, spec: Spec) -> Result<String> {
+        let name = spec.name.clone();
         let wanted = self.policy.approve_new_network(spec)?;
+        self.effects.add(format!("network create {name}"));
         self.docker().await?.make_network(&wanted).await
     }
 
     async fn remove(&mut self, name: String) -> Result<()> {
         let network = self.network("networks.remove", &name).await?;
+        self.effects.add(format!("network remove {name}"));
         self.docker().await?.remove_network(&network).await
     }
 
     async fn connect(&mut self, joining: Joining) -> Result<()> {
         let network = self.network("networks.connect", &joining.network).await?;
         let container = self.member("networks.connect", &joining.container).await?;
+        let (to, who) = (&joining.network, &joining.container);
+        self.effects.add(format!("network connect {to} to {who}"));
         self.docker().await?.connect(&network, &container, &joining).await
     }
 
@@ -64,6 +69,7 @@ impl wit::Host for CallState {
             }
             Err(failure) => return Err(failure),
         };
+        self.effects.add(format!("network disconnect {}", container.request().id));
         self.docker().await?.disconnect(&network, &container, force).await
     }
 }

@@ -36,7 +36,9 @@ impl wit::HostProcess for CallState {
         spec: wit::Spec,
     ) -> Result<Resource<Process>> {
         let entry = self.table.get(&container)?.0.clone();
+        let shape = shape(&spec.command);
         let process = self.policy.approve_process(asked(spec))?;
+        self.effects.add(format!("process start {shape} in {}", entry.id));
         let id = self.doors.life.rooms().await?.run(&entry, process).await?;
         Ok(self.table.push(Process(id))?)
     }
@@ -77,13 +79,15 @@ impl wit::HostProcess for CallState {
 
     async fn signal(&mut self, process: Resource<Process>, number: u8) -> Result<()> {
         let id = self.table.get(&process)?.0.clone();
-        let named = self.policy.approve_changing(id)?;
+        let named = self.policy.approve_changing(id.clone())?;
+        self.effects.add(format!("process signal {id} {number}"));
         self.doors.life.rooms().await?.inside().signal(&named, number)
     }
 
     async fn cancel(&mut self, process: Resource<Process>) -> Result<()> {
         let id = self.table.get(&process)?.0.clone();
-        let named = self.policy.approve_changing(id)?;
+        let named = self.policy.approve_changing(id.clone())?;
+        self.effects.add(format!("process cancel {id}"));
         self.doors.life.rooms().await?.inside().cancel(&named).await
     }
 
@@ -91,6 +95,13 @@ impl wit::HostProcess for CallState {
         self.table.delete(process)?;
         Ok(())
     }
+}
+
+/// A command line as far as the record tells: what its arguments are is nobody's business.
+pub(super) fn shape(command: &[String]) -> String {
+    let program = command.first().map_or("", String::as_str);
+    let count = command.len().saturating_sub(1);
+    format!("`{}` with {count} arguments", program.escape_debug())
 }
 
 fn asked(spec: wit::Spec) -> NewProcess {

@@ -13,7 +13,9 @@ impl Host for CallState {
     }
 
     async fn put(&mut self, collection: String, key: String, text: String) -> Result<()> {
+        let effect = format!("store write {collection}/{key}");
         let document = self.policy.approve_writing(collection, key, &text)?;
+        self.effects.add(effect);
         self.doors.database.put(document, text).await
     }
 
@@ -24,7 +26,9 @@ impl Host for CallState {
         expected: Option<String>,
         text: String,
     ) -> Result<()> {
+        let effect = format!("store write {collection}/{key}");
         let document = self.policy.approve_writing(collection, key, &text)?;
+        self.effects.add(effect);
         if self.doors.database.swap(document, expected, text).await? {
             return Ok(());
         }
@@ -32,7 +36,9 @@ impl Host for CallState {
     }
 
     async fn delete(&mut self, collection: String, key: String) -> Result<()> {
+        let effect = format!("store delete {collection}/{key}");
         let document = self.policy.approve_deleting(collection, key)?;
+        self.effects.add(effect);
         self.doors.database.delete(document).await
     }
 

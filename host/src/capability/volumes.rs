@@ -22,7 +22,9 @@ impl wit::Host for CallState {
     }
 
     async fn create(&mut self, spec: Spec) -> Result<()> {
+        let name = spec.name.clone();
         let wanted = self.policy.approve_new_volume(spec)?;
+        self.effects.add(format!("volume create {name}"));
         self.docker().await?.make_volume(&wanted).await
     }
 
@@ -36,6 +38,7 @@ impl wit::Host for CallState {
             return Err(not_found(format!("there is no volume `{}`", name.escape_debug())));
         };
         let volume = self.policy.approve_handling("volumes.remove", theirs)?;
+        self.effects.add(format!("volume remove {name}"));
         docker.remove_volume(&volume).await
     }
 }

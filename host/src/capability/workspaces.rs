@@ -41,6 +41,7 @@ impl HostWorkspace for CallState {
     async fn create(&mut self) -> Result<Handle> {
         let workspace = self.policy.approve_making_workspace()?;
         let id = self.doors.disk.create(&workspace).await?;
+        self.effects.add(format!("workspace create {id}"));
         Ok(self.table.push(Workspace(id))?)
     }
 
@@ -68,6 +69,7 @@ impl HostWorkspace for CallState {
 
     async fn write(&mut self, workspace: Handle, writing: Writing) -> Result<Stat> {
         let id = &self.table.get(&workspace)?.0;
+        self.effects.add(format!("workspace write {id}"));
         let step = self.policy.approve_step(id, understand(Asked::Write(writing))?)?;
         match self.doors.disk.step(step).await? {
             Done::Written(stat) => Ok(stat),
@@ -96,6 +98,7 @@ impl HostWorkspace for CallState {
 
     async fn remove(&mut self, workspace: Handle, removing: Removing) -> Result<()> {
         let id = &self.table.get(&workspace)?.0;
+        self.effects.add(format!("workspace remove in {id}"));
         let step = self.policy.approve_step(id, understand(Asked::Remove(removing))?)?;
         self.doors.disk.step(step).await.map(drop)
     }
@@ -107,6 +110,7 @@ impl HostWorkspace for CallState {
         });
         let steps = understood.collect::<Result<_>>()?;
         let steps = self.policy.approve_batch(id, steps)?;
+        self.effects.add(format!("workspace batch in {id}"));
         self.doors.disk.batch(steps).await
     }
 
@@ -130,6 +134,7 @@ impl HostWorkspace for CallState {
         target: String,
     ) -> Result<(Stat, Archived)> {
         let id = &self.table.get(&workspace)?.0;
+        self.effects.add(format!("workspace pack in {id}"));
         let paths = self.policy.approve_pack_into(id, select(selection, gzip)?, target)?;
         self.doors.disk.pack_into(paths).await
     }
@@ -141,6 +146,7 @@ impl HostWorkspace for CallState {
         target: String,
     ) -> Result<Archived> {
         let id = &self.table.get(&workspace)?.0;
+        self.effects.add(format!("workspace unpack in {id}"));
         let unpack = self.policy.approve_unpack(id, archive, target)?;
         self.doors.disk.unpack(unpack).await
     }
@@ -153,6 +159,7 @@ impl HostWorkspace for CallState {
     ) -> Result<Archived> {
         let id = &self.table.get(&workspace)?.0;
         let archive = WorkspacePath::new(path)?;
+        self.effects.add(format!("workspace unpack in {id}"));
         let unpack = self.policy.approve_unpack(id, archive, target)?;
         self.doors.disk.unpack_from(unpack).await
     }
@@ -166,6 +173,7 @@ impl HostWorkspace for CallState {
     ) -> Result<Archived> {
         let id = &self.table.get(&workspace)?.0;
         let origin = &self.table.get(&origin)?.0;
+        self.effects.add(format!("workspace copy from {origin} into {id}"));
         let copying = self.policy.approve_copying_from(id, origin, path, target)?;
         self.doors.disk.copy_from(copying).await
     }
@@ -173,6 +181,7 @@ impl HostWorkspace for CallState {
     async fn destroy(&mut self, workspace: Handle) -> Result<()> {
         let id = &self.table.get(&workspace)?.0;
         let workspace = self.policy.approve_destroying(id)?;
+        self.effects.add(format!("workspace destroy {id}"));
         self.doors.life.end_workspace(&workspace, &self.doors.disk).await
     }
 

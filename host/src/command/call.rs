@@ -13,14 +13,16 @@ use serde_json::{Value, json};
 
 use super::{Opening, output};
 use crate::{
+    access::Caller,
     bundled::Bundled,
     capability::{
         Level,
         tools::{Outcome, Output},
         types::{Abilities, Answer, Answers, Body, Content, Error, Question, Questions},
     },
+    error::told,
     plugin::{Change, Observer, Progress},
-    registry::{LOCAL, Object, OfferedTool, Registry, progress_to},
+    registry::{self, Entry, LOCAL, Object, OfferedTool, Registry, progress_to},
 };
 
 #[derive(Args)]
@@ -74,10 +76,20 @@ impl Call {
         tool.input
             .check(&arguments)
             .map_err(|mistakes| anyhow::anyhow!("the arguments do not fit: {mistakes}"))?;
+        let mut entry = registry.entry(&Caller::local(), "windlass call".to_owned(), tool);
+        entry.with(&text);
         let result = tokio::select! {
-            result = converse(&registry, tool, &text) => result?,
+            result = converse(&registry, tool, &text, &entry) => result?,
             _ = tokio::signal::ctrl_c() => bail!("cancelled"),
         };
+        match &result {
+            Ok(output) => {
+                entry.answers(output);
+                entry.end();
+            }
+            Err(error) => entry.failed(&error.code_for_programs(), &error.message),
+        }
+        registry.doors().audit.flush().await.map_err(told)?;
         match result {
             Ok(output) => self.show(output)?,
             Err(error) => {
@@ -120,6 +132,7 @@ async fn converse(
     registry: &Arc<Registry>,
     tool: &OfferedTool,
     arguments: &str,
+    entry: &Entry,
 ) -> anyhow::Result<Result<Output, Error>> {
     let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
     let abilities = if terminal { Abilities::FORMS } else { Abilities::empty() };
@@ -127,14 +140,16 @@ async fn converse(
     let caller = Arc::from(LOCAL);
     let mut answers = None;
     loop {
-        let called = registry.call(
-            tool,
-            &caller,
-            arguments.to_owned(),
-            abilities,
+        let call = registry::Call {
+            caller: &caller,
+            arguments,
+            client: abilities,
             answers,
-            observer.clone(),
-        );
+            observer: observer.clone(),
+            entry,
+            trial: None,
+        };
+        let called = registry.call(tool, call);
         match called.await {
             Ok(Outcome::Done(output)) => return Ok(Ok(output)),
             Ok(Outcome::Ask(questions)) if terminal => answers = Some(ask(questions)?),

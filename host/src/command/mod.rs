@@ -1,9 +1,11 @@
 //! The command line: one file per command.
 
+mod audit;
 mod call;
 mod clients;
 mod doctor;
 mod explain;
+mod health;
 mod inherited;
 mod look;
 mod open;
@@ -75,8 +77,12 @@ enum Command {
     Explain(explain::Explain),
     /// Says who may call over HTTP: makes tokens, lists them, ends them.
     Token(token::Token),
+    /// Reads and verifies the record of what happened.
+    Audit(audit::Record),
     /// Checks this machine and the configuration.
     Doctor(doctor::Doctor),
+    /// Asks a host that serves over HTTP whether it is well.
+    Health(health::Health),
     /// Prints the entry that an MCP client needs to use this host.
     Config(clients::Config),
     /// Prints a script that completes this command line.
@@ -108,7 +114,9 @@ async fn dispatch(command: Command, bundled: &'static [Bundled]) -> anyhow::Resu
         Command::Port(port) => port.run(bundled).await,
         Command::Explain(explain) => explain.run(bundled).await,
         Command::Token(token) => token.run().await,
+        Command::Audit(record) => record.run().await,
         Command::Doctor(doctor) => doctor.run(bundled).await,
+        Command::Health(health) => health.run().await,
         Command::Config(config) => config.run(),
         Command::Completions { shell } => {
             // It panics where it cannot write, and nobody may be reading any more.

@@ -76,12 +76,14 @@ impl Opening {
 
     /// A registry in which nothing is loaded yet.
     pub fn empty(&self, bundled: &'static [Bundled]) -> anyhow::Result<Arc<Registry>> {
+        let config = self.config()?;
         let places = Places {
             cache: self.state.cache()?,
             database: self.state.database()?,
             workspaces: self.state.workspaces()?,
+            audit: config.audit.enabled.then(|| self.state.record()).transpose()?,
         };
-        Registry::new(self.config()?, &places, bundled)
+        Registry::new(config, &places, bundled)
     }
 
     /// Where the plugins are that are not bundled.

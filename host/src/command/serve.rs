@@ -21,6 +21,7 @@ use crate::{
     bundled::Bundled,
     config::{Auth, Grants, HttpConfig},
     error::told,
+    plugin::Plugin,
     registry::{self, Registry},
     server::{self, Address, Seal, Server},
 };
@@ -81,6 +82,8 @@ impl Serve {
         let state = self.opening.state.directory()?;
         tokio::spawn(look_after(registry.clone(), state));
         tokio::spawn(take_up_jobs(registry.clone()));
+        tokio::spawn(note_start(registry.clone()));
+        let ending = registry.clone();
         let served = tokio::select! {
             served = self.serve(registry) => served,
             () = asked_to_end() => Ok(()),
@@ -96,26 +99,38 @@ impl Serve {
                 () = asked_to_end() => {}
             }
         }
+        let error = served.as_ref().err().map(|error| format!("{error:#}"));
+        ending.note_admin("host end", Vec::new(), error);
+        if let Err(failure) = doors.audit.flush().await {
+            tracing::error!("the end of the record is not written: {:#}", told(failure));
+        }
         served.map(|()| ExitCode::SUCCESS)
     }
 
     async fn serve(&self, registry: Arc<Registry>) -> anyhow::Result<()> {
         let config = registry.config().http.clone();
-        let (database, shared) = (registry.database().clone(), registry.config().access.shared);
-        let server = Server::new(registry, Arc::new(Seal::new()?));
+        let access = |registry: &Registry| {
+            let (database, audit) = (registry.database().clone(), registry.doors().audit.clone());
+            Access::open(&registry.config().access, database, audit)
+        };
+        let seal = Arc::new(Seal::new()?);
         let inherited = inherited::transport(&inherited::variable)?;
         let listen = match (self.http, inherited) {
             (Some(Listen::Default), _) => config.listen,
             (Some(Listen::On(address)), _) => Some(address),
             (None, Some(Transport::Http(address))) => Some(address),
-            (None, _) => return server::serve_stdio(server).await,
+            (None, _) => {
+                let server = Server::new(registry.clone(), access(&registry)?.into(), seal);
+                return server::serve_stdio(server).await;
+            }
         };
         let config = HttpConfig { listen, auth: self.auth.unwrap_or(config.auth), ..config };
-        let access = |auth| {
-            let own = (auth == Auth::Token).then(|| self.opening.state.token()).transpose()?;
-            Ok(Access::new(own, shared, database))
-        };
-        let address = Address::bind(config, access).await?;
+        let address = Address::bind(config).await?;
+        let mut access = access(&registry)?;
+        if address.asks() {
+            access = access.with_token(self.opening.state.token()?);
+        }
+        let server = Server::new(registry, access.into(), seal);
         self.announce(&address)?;
         server::serve_http(server, address).await
     }
@@ -125,7 +140,7 @@ impl Serve {
         let url = address.url()?;
         output::to_stderr(&format!("listening on {url}"));
         let token: Option<PathBuf> =
-            if address.has_token() { Some(self.opening.state.token_file()?) } else { None };
+            if address.asks() { Some(self.opening.state.token_file()?) } else { None };
         if let Some(token) = &token {
             output::to_stderr(&format!("the bearer token lies in {}", token.display()));
         }
@@ -143,6 +158,19 @@ fn raise_open_files() {
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::debug!("no more open files are to be had: {error}");
+    }
+}
+
+/// Records that the host begins, and with what. The first answer does not wait for it.
+async fn note_start(registry: Arc<Registry>) {
+    sleep(HEAD_START).await;
+    let plugin = |plugin: &Arc<Plugin>| format!("plugin {} {}", plugin.name(), plugin.digest);
+    let noting = registry.clone();
+    let plugins = move || noting.catalog().plugins.values().map(plugin).collect();
+    let plugins: Result<Vec<String>, _> = tokio::task::spawn_blocking(plugins).await;
+    if let Ok(mut effects) = plugins {
+        effects.insert(0, format!("windlass {}", env!("CARGO_PKG_VERSION")));
+        registry.note_admin("host start", effects, None);
     }
 }
 

@@ -14,6 +14,7 @@ use clap::Args;
 use rustix::fs::{FlockOperation, flock};
 
 use super::inherited;
+use crate::audit;
 
 /// What only the owner of a file may read.
 const PRIVATE_FILE: u32 = 0o600;
@@ -58,6 +59,11 @@ impl State {
     /// Where the directories are that containers work in.
     pub fn workspaces(&self) -> anyhow::Result<PathBuf> {
         Ok(self.directory()?.join("workspaces"))
+    }
+
+    /// Where it is recorded what happens.
+    pub fn record(&self) -> anyhow::Result<audit::Place> {
+        Ok(audit::Place::below(&self.directory()?))
     }
 
     /// Where components that were added lie.

@@ -81,6 +81,7 @@ impl Token {
             }
             Act::Revoke { name, common } => {
                 let token = Kept::revoke(&common.database()?, &name).await?;
+                common.note("token revoke", format!("token {name}")).await?;
                 common.print(&row(&token), || format!("`{name}` lets nobody in any more"))?;
             }
         }
@@ -92,6 +93,14 @@ impl Common {
     fn database(&self) -> anyhow::Result<Database> {
         self.opening.state.make()?;
         Ok(Database::at(&self.opening.state.database()?))
+    }
+
+    /// Records what was done.
+    async fn note(&self, act: &str, effect: String) -> anyhow::Result<()> {
+        if !self.opening.config()?.audit.enabled {
+            return Ok(());
+        }
+        super::audit::note(&self.opening.state.record()?, act, effect).await
     }
 
     fn print(&self, rows: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
@@ -117,6 +126,8 @@ async fn new(name: &str, roles: Vec<String>, days: u32, common: &Common) -> anyh
     if !common.json {
         output::to_stderr("This is the only time that it is shown:");
     }
+    let (name, roles) = (&made.token.name, made.token.roles.join(", "));
+    common.note("token new", format!("token {name} with the roles {roles}")).await?;
     let row = Row { token: Some(made.secret.clone()), ..row(&made.token) };
     common.print(&row, || made.secret)
 }

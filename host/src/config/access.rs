@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::QuotaConfig;
+use super::{OAuthConfig, QuotaConfig};
+use crate::secrets::Reference;
 
 /// Roles, and who has them without being asked who they are.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -20,6 +21,14 @@ pub struct AccessConfig {
     pub local: Vec<String>,
     /// How much each caller may take whose roles say nothing of it. Whoever started the host is not meant.
     pub quota: QuotaConfig,
+    /// Who makes tokens for callers, besides the host itself.
+    pub oauth: Option<OAuthConfig>,
+    /// The roles of who has a certificate with this name in it.
+    pub certificates: BTreeMap<String, Vec<String>>,
+    /// Whether callers can change the secret of their token for a token of an hour.
+    pub authenticate: bool,
+    /// What such tokens are signed with. Absent: something that ends with the host.
+    pub authenticate_secret: Option<Reference>,
 }
 
 /// What a role may do. What both lists name is refused.
@@ -89,6 +98,10 @@ impl Default for AccessConfig {
             shared: false,
             local: vec!["admin".to_owned()],
             quota: QuotaConfig::default(),
+            oauth: None,
+            certificates: BTreeMap::new(),
+            authenticate: false,
+            authenticate_secret: None,
         }
     }
 }

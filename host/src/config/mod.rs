@@ -5,6 +5,7 @@
 mod access;
 mod quota;
 mod grants;
+mod identity;
 mod jobs;
 mod containers;
 mod engine;
@@ -29,6 +30,7 @@ pub use containers::{
 };
 pub use engine::{BindGrant, EngineGrant, EnginePower, Folder, PortGrant};
 pub use grants::{Grants, HttpGrant};
+pub use identity::{OAuthConfig, Signing, TlsConfig, is_loopback};
 pub use jobs::JobsConfig;
 pub use mounts::{Group, Mount, check_apart, check_real};
 pub use quota::{Bounded, QuotaConfig};
@@ -43,6 +45,7 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub jobs: JobsConfig,
     pub access: AccessConfig,
+    pub audit: AuditConfig,
     pub plugins: BTreeMap<String, PluginConfig>,
 }
 
@@ -64,6 +67,8 @@ pub struct ServerConfig {
     pub waiting_calls: usize,
     /// How long one may wait, in seconds. Then it is answered "busy".
     pub waiting_seconds: u64,
+    /// Only plugins whose `sha256` is written down, besides those that are bundled.
+    pub pinned_plugins: bool,
 }
 
 /// What 32-bit WebAssembly can address, in MiB.
@@ -85,6 +90,7 @@ impl Default for ServerConfig {
             concurrent_calls: CONCURRENT_CALLS,
             waiting_calls: WAITING_CALLS,
             waiting_seconds: 30,
+            pinned_plugins: false,
         }
     }
 }
@@ -101,6 +107,8 @@ pub struct HttpConfig {
     pub allowed_hosts: Vec<String>,
     /// Web pages that may call this host, as `scheme://host:port`.
     pub allowed_origins: Vec<String>,
+    /// Absent: plain HTTP.
+    pub tls: Option<TlsConfig>,
 }
 
 impl Default for HttpConfig {
@@ -111,7 +119,25 @@ impl Default for HttpConfig {
             auth: Auth::default(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            tls: None,
         }
+    }
+}
+
+/// The record of what happens.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    pub enabled: bool,
+    /// Older rows are taken away into an archive beside the record. 0: none are.
+    pub keep_days: u32,
+    /// Offers the tool and the prompt `audit-logs` to those who may call it.
+    pub tool: bool,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { enabled: true, keep_days: 0, tool: false }
     }
 }
 
@@ -131,6 +157,8 @@ pub enum Auth {
 pub struct PluginConfig {
     /// The component's file. Absent: the bundled plugin of this name.
     pub component: Option<PathBuf>,
+    /// The digest of the component, as hexadecimal digits: no other one is loaded.
+    pub sha256: Option<String>,
     /// Put before the names of its tools and prompts.
     pub prefix: String,
     /// What it may do. Absent: nothing, or for a bundled plugin what ships beside it.
@@ -293,6 +321,10 @@ impl Config {
             meant.map_or(Ok(()), |it| it.look()).map_err(|why| wrong(&why))?;
         }
         let directory = path.parent().unwrap_or(Path::new("."));
+        if let Some(tls) = &mut config.http.tls {
+            let files = [&mut tls.certificate, &mut tls.key].into_iter();
+            files.chain(&mut tls.client_authority).for_each(|it| *it = directory.join(&it));
+        }
         for plugin in config.plugins.values_mut() {
             if let Some(component) = &mut plugin.component {
                 *component = directory.join(&component);
@@ -312,10 +344,17 @@ impl Config {
             self.http.path
         );
         self.access.check_quotas()?;
+        self.access.check().context("access")?;
         self.limits.check().context("limits")?;
         for (name, plugin) in &self.plugins {
             let limits = self.limits.with(plugin.limits);
             limits.check().with_context(|| format!("plugins.{name}.limits"))?;
+            let is_digest =
+                |it: &String| it.len() == 64 && it.chars().all(|digit| digit.is_ascii_hexdigit());
+            ensure!(
+                plugin.sha256.as_ref().is_none_or(is_digest),
+                "plugins.{name}.sha256: it is no SHA-256 of 64 hexadecimal digits, as `windlass plugins inspect` shows it"
+            );
         }
         Ok(())
     }

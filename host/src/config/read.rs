@@ -80,7 +80,7 @@ mod tests {
         check(
             "[server]\nread_onyl = true",
             &expect![
-                "windlass.toml:2: unknown field `read_onyl`, expected one of `read_only`, `tools`, `exclude_tools`, `meta_tools`, `concurrent_calls`, `waiting_calls`, `waiting_seconds`; did you mean `read_only`?"
+                "windlass.toml:2: unknown field `read_onyl`, expected one of `read_only`, `tools`, `exclude_tools`, `meta_tools`, `concurrent_calls`, `waiting_calls`, `waiting_seconds`, `pinned_plugins`; did you mean `read_only`?"
             ],
         );
         check(

@@ -22,7 +22,7 @@ use crate::{
 
 pub use jobs::{JobQuery, JobRow};
 pub use records::Kind;
-pub use trail::{Link, Trail, TrailQuery, TrailReader, TrailRow};
+pub use trail::{Link, Mark, Trail, TrailQuery, TrailReader, TrailRow, Walked};
 
 /// Each step takes the file from one version to the next.
 const MIGRATIONS: &[&str] =

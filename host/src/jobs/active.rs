@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::{Hear, log::Log, queue::Place, record::Record};
 use crate::{
+    audit::Effects,
     capability::Level,
     database::Database,
     error::Result,
@@ -31,6 +32,8 @@ pub(super) struct Active {
     /// Whether its run is to stop.
     stop: watch::Sender<bool>,
     pub(super) log: Log,
+    /// What its runs did in this process.
+    pub(super) effects: Effects,
     /// Held by who runs or ends it.
     pub(super) turn: tokio::sync::Mutex<()>,
     /// Held while its record is written: what is written later is later.
@@ -53,6 +56,7 @@ impl Active {
         Arc::new(Self {
             id: record.id.clone(),
             log: Log::of(folder, &record.id, log_bytes),
+            effects: Effects::default(),
             stop: watch::Sender::new(record.cancel_asked),
             record: Mutex::new(record),
             changed: watch::Sender::new(()),

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     admission::Quotas,
+    audit::Audit,
     config::{Bounded, JobsConfig},
     database::Database,
     error::{Failure, Result, limit, not_found, told, unavailable},
@@ -46,6 +47,7 @@ pub struct Board {
     pub(super) config: JobsConfig,
     pub(super) plugins: FindPlugin,
     pub(super) hear: Hear,
+    pub(super) audit: Audit,
     quotas: Quotas,
     active: Mutex<BTreeMap<String, Arc<Active>>>,
     pub(super) queue: Mutex<Queue>,
@@ -69,6 +71,7 @@ impl Board {
             config: places.config.clone(),
             plugins: places.plugins.clone(),
             hear: places.hear.clone(),
+            audit: places.audit.clone(),
             quotas: places.quotas.clone(),
             active: Mutex::default(),
             queue: Mutex::default(),

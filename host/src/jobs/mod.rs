@@ -22,6 +22,7 @@ use tokio::{runtime::Handle, sync::OnceCell};
 
 use crate::{
     admission::Quotas,
+    audit::Audit,
     config::JobsConfig,
     database::Database,
     error::{Result, unavailable},
@@ -54,6 +55,7 @@ pub struct Places {
     pub config: JobsConfig,
     pub plugins: FindPlugin,
     pub hear: Hear,
+    pub audit: Audit,
     pub quotas: Quotas,
     /// Whether what an earlier host left goes on. Without it, only what is submitted or waited for runs here.
     pub take_up: bool,

@@ -10,6 +10,7 @@ use super::{
     record::{Failed, Record, State},
 };
 use crate::{
+    audit::{Event, Kind},
     capability::{
         types::{Code, Error},
         work,
@@ -69,7 +70,7 @@ impl Board {
         let record = active.record();
         let left = record.deadline().map_or(0, |at| at.saturating_sub(now()));
         let caller = Arc::from(record.caller.as_str());
-        let occasion = Occasion::job(&caller, &record.id);
+        let occasion = Occasion::job(&caller, &record.id).noting(&active.effects);
         let observer = Arc::new(self.heard(active));
         let mut ending = self.ending.subscribe();
         tokio::select! {
@@ -150,7 +151,7 @@ impl Board {
         let cleaned = async {
             let job = self.job(&record, plugin).await?;
             let caller = Arc::from(record.caller.as_str());
-            let occasion = Occasion::job(&caller, &record.id);
+            let occasion = Occasion::job(&caller, &record.id).noting(&active.effects);
             plugin.work(Stopped(job), occasion, heard.clone()).await.flatten()
         };
         let why = match tokio::time::timeout(CLEANING, cleaned).await {
@@ -194,6 +195,7 @@ impl Board {
             }
             sleep(RETRY).await;
         };
+        self.record_end(active, &ended);
         active.change(|record| *record = ended);
         drop(writing);
         let why = failure.map(|it| format!(": {}", it.message)).unwrap_or_default();
@@ -203,6 +205,28 @@ impl Board {
             (self.hear)(active.news_of(part));
         }
         self.forget_active(&active.id);
+    }
+
+    /// Puts how a job ended into the record of what happens.
+    fn record_end(&self, active: &Active, ended: &Record) {
+        let tool = ended.tool.as_ref().unwrap_or(&ended.kind);
+        let error = match (&ended.failure, ended.state) {
+            (Some(failed), _) => Some(failed.message.clone()),
+            (None, State::Canceled) => Some("canceled".to_owned()),
+            (None, _) => None,
+        };
+        let plugin = (self.plugins)(&ended.owner);
+        let ms = now().saturating_sub(ended.started.unwrap_or(ended.created));
+        let mut effects = vec![format!("job {} {}", ended.state.name(), ended.id)];
+        effects.extend(active.effects.take());
+        self.audit.note(Event {
+            plugin: ended.owner.clone(),
+            digest: plugin.map(|it| it.digest.clone()),
+            error,
+            effects,
+            duration_us: ms.saturating_mul(1000),
+            ..Event::new(Kind::Job, &ended.caller, tool)
+        });
     }
 
     /// Writes a record, however long it takes.

@@ -89,7 +89,10 @@ impl Plugin {
         observer: Arc<dyn Observer>,
     ) -> Store<CallState> {
         let mut policy = match occasion.promise {
-            Some((tool, hints)) => self.policy.for_tool(tool, hints),
+            Some((tool, hints)) => {
+                let policy = self.policy.for_tool(tool, hints);
+                occasion.trial.map_or(policy.clone(), |changes| policy.on_trial(changes))
+            }
             None => self.policy.clone(),
         };
         if let Some(caller) = occasion.caller {
@@ -105,6 +108,7 @@ impl Plugin {
             meter: Meter::new(limits),
             observer,
             job: occasion.job.map(Arc::from),
+            effects: occasion.effects.cloned().unwrap_or_default(),
             running,
             wasi: None,
         };

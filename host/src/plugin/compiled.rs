@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 use wit_component::ComponentEncoder;
 
+use super::Digest;
 use crate::private;
 
 /// How much of an entry is read at a time: little enough to stay in the processor's cache.
@@ -26,7 +27,16 @@ pub enum Code<'a> {
     /// A component, or a core module with its WIT in a custom section.
     Wasm(&'a [u8]),
     /// The same, and what this program's own build made of it.
-    Bundled { wasm: &'a [u8], compiled: &'a [u8] },
+    Bundled { wasm: &'static [u8], compiled: &'static [u8] },
+}
+
+impl Code<'_> {
+    pub fn digest(self) -> Digest {
+        match self {
+            Self::Wasm(wasm) => Digest::of(wasm),
+            Self::Bundled { wasm, .. } => Digest::of_bundled(wasm),
+        }
+    }
 }
 
 /// The directory of compiled code. None: nothing is kept.

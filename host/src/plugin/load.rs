@@ -6,10 +6,11 @@ use anyhow::{Context as _, bail, ensure};
 use wasmtime::component::{Component, Instance, InstancePre, Linker, ResourceTable};
 
 use super::{
-    Cache, Code, Description, Engine, Exports, Imports, Meter, Nobody, Plugin, call,
+    Cache, Code, Description, Digest, Engine, Exports, Imports, Meter, Nobody, Plugin, call,
     quarantine::Quarantine,
 };
 use crate::{
+    audit::Effects,
     capability::{self, CallState, Counters, Doors, Memory, prompts, resources, tools, work},
     config::{Grants, Limits},
     policy::Policy,
@@ -35,6 +36,7 @@ pub struct Prepared {
     pub name: String,
     pub description: Description,
     pub imports: Imports,
+    pub digest: Digest,
     component: Component,
     engine: Engine,
 }
@@ -46,7 +48,7 @@ pub async fn prepare(
     code: Code<'_>,
     settings: &Settings,
 ) -> anyhow::Result<Prepared> {
-    let component = cache.component(engine.inner(), code)?;
+    let (component, digest) = (cache.component(engine.inner(), code)?, code.digest());
     let imports = Imports::of(&component)?;
     let description = describe(engine, &component, &imports, settings.limits)
         .await
@@ -55,6 +57,7 @@ pub async fn prepare(
         name: settings.name.clone(),
         description,
         imports,
+        digest,
         component,
         engine: engine.clone(),
     })
@@ -68,7 +71,7 @@ impl Prepared {
 
     /// Links what is granted. Fails where the component imports more, and says what would grant it.
     pub fn link(self, settings: Settings, doors: &Doors) -> anyhow::Result<Plugin> {
-        let Self { name, description, imports, component, engine } = self;
+        let Self { name, description, imports, digest, component, engine } = self;
         let missing = imports.missing(&settings.grants);
         if !missing.is_empty() {
             let grants: Vec<_> = missing
@@ -88,6 +91,7 @@ impl Prepared {
             exports: exports(&instance)?,
             component,
             imports,
+            digest,
             web: Web::new(settings.secrets.clone()),
             description,
             settings,
@@ -114,6 +118,7 @@ impl Plugin {
             engine: self.engine.clone(),
             component: self.component.clone(),
             imports: self.imports.clone(),
+            digest: self.digest.clone(),
             exports: exports(&self.instance)?,
             instance: self.instance.clone(),
             policy: self.policy.clone(),
@@ -160,6 +165,7 @@ async fn describe(
         meter: Meter::new(limits),
         observer: Arc::new(Nobody),
         job: None,
+        effects: Effects::default(),
         running: engine.start_call(),
         wasi: None,
     };

@@ -4,6 +4,7 @@
 
 mod call;
 mod compiled;
+mod digest;
 mod engine;
 mod entry;
 mod imports;
@@ -12,11 +13,12 @@ mod load;
 mod meter;
 mod quarantine;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use wasmtime::component::{Component, InstancePre};
 
 use crate::{
+    audit::Effects,
     capability::{CallState, Counters, Doors, Level, Memory, prompts, resources, tools, work},
     config::Limits,
     inside::Owner,
@@ -25,6 +27,7 @@ use crate::{
 };
 
 pub use compiled::{Cache, Code, compile, compile_for_bundle, hex};
+pub use digest::Digest;
 pub use engine::{Engine, Running};
 pub use entry::{
     CompletePrompt, CompleteResource, Entry, ListResources, ReadResource, Run, Stopped,
@@ -38,6 +41,7 @@ pub struct Plugin {
     pub description: Description,
     pub settings: Settings,
     pub imports: Imports,
+    pub digest: Digest,
     engine: Engine,
     component: Component,
     instance: InstancePre<CallState>,
@@ -97,9 +101,7 @@ pub enum Change {
     Offers(String),
     /// The list of resources.
     Resources,
-    /// What this URI holds.
-    Resource(String),
-    /// The same of one that only this caller may read.
+    /// What this URI holds for this caller.
     ResourceOf(Arc<str>, String),
 }
 
@@ -121,6 +123,10 @@ pub struct Occasion<'a> {
     pub promise: Option<(&'a Arc<str>, tools::Hints)>,
     /// The job whose run it is.
     pub job: Option<&'a str>,
+    /// Where it is noted what the guest does.
+    pub effects: Option<&'a Effects>,
+    /// It is only found out whether the tool changes anything: then this is set.
+    pub trial: Option<&'a Arc<AtomicBool>>,
 }
 
 impl<'a> Occasion<'a> {
@@ -135,6 +141,11 @@ impl<'a> Occasion<'a> {
 
     pub fn job(caller: &'a Arc<str>, id: &'a str) -> Self {
         Self { job: Some(id), ..Self::call(caller) }
+    }
+
+    #[must_use]
+    pub fn noting(self, effects: &'a Effects) -> Self {
+        Self { effects: Some(effects), ..self }
     }
 }
 

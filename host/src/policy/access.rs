@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::images::matches;
 use crate::{
     capability::tools::Hints,
-    config::{AccessConfig, Role, Rule},
+    config::{AccessConfig, Rule},
 };
 
 /// A tool, as much of it as rules speak of.
@@ -23,13 +23,17 @@ pub struct Called<'a> {
 /// What is said to a call, and which line says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Allowed(String),
+    Allowed {
+        by: String,
+        /// Whether the user has to agree before anything is changed.
+        asks: bool,
+    },
     Refused(String),
 }
 
 impl Verdict {
     pub fn is_allowed(&self) -> bool {
-        matches!(self, Self::Allowed(_))
+        matches!(self, Self::Allowed { .. })
     }
 }
 
@@ -42,16 +46,20 @@ pub fn judge(access: &AccessConfig, roles: &[String], called: &Called<'_>) -> Ve
         }
     }
     if access.auto_approve.iter().any(|it| matches(it, called.name)) {
-        return Verdict::Allowed("`access.auto_approve`".to_owned());
+        return Verdict::Allowed { by: "`access.auto_approve`".to_owned(), asks: false };
     }
-    let mut unasked = None;
+    let destroys = called.hints.contains(Hints::DESTRUCTIVE) && called.arguments.is_some();
+    let mut asking = None;
     for (name, role) in known().filter(|(_, role)| role.allow.iter().any(|it| allows(it, called))) {
-        if asks_first(&role, called) {
-            return Verdict::Allowed(format!("`access.roles.{name}.allow`"));
+        if !destroys || role.unasked {
+            return Verdict::Allowed { by: format!("`access.roles.{name}.allow`"), asks: false };
         }
-        unasked = Some(name.clone());
+        asking.get_or_insert(name);
     }
-    if let Some(name) = unasked {
+    if let Some(name) = asking {
+        if called.can_ask {
+            return Verdict::Allowed { by: format!("`access.roles.{name}.allow`"), asks: true };
+        }
         return refused(
             called,
             &format!(
@@ -68,12 +76,6 @@ pub fn judge(access: &AccessConfig, roles: &[String], called: &Called<'_>) -> Ve
 
 fn refused(called: &Called<'_>, why: &str) -> Verdict {
     Verdict::Refused(format!("not allowed: `{}`: {why}", called.name))
-}
-
-/// Where nothing is destroyed, nobody has to ask.
-fn asks_first(role: &Role, called: &Called<'_>) -> bool {
-    let destroys = called.hints.contains(Hints::DESTRUCTIVE);
-    role.unasked || called.can_ask || !destroys || called.arguments.is_none()
 }
 
 fn fits_tool(rule: &Rule, called: &Called<'_>) -> bool {
@@ -154,7 +156,9 @@ mod tests {
         let (name, plugin, hints) = tool;
         let called = Called { name, plugin, hints, arguments: arguments.as_ref(), can_ask };
         let told = match judge(&access, &roles, &called) {
-            Verdict::Allowed(by) => format!("by {by}"),
+            Verdict::Allowed { by, asks } => {
+                format!("by {by}{}", if asks { ", asking" } else { "" })
+            }
             Verdict::Refused(why) => why,
         };
         assert!(told.contains(expected), "{told}");
@@ -209,7 +213,7 @@ mod tests {
     fn what_destroys_needs_a_user_or_a_word_of_the_operator_s() {
         let remove = ("remove-container", "docker", DESTROY);
         let web = r#"{"container_name": "web-1"}"#;
-        check(&["web"], remove, web, true, "by `access.roles.web");
+        check(&["web"], remove, web, true, "by `access.roles.web.allow`, asking");
         check(&["web"], remove, web, false, "`access.roles.web.unasked = true` would allow it");
         check(&["web", "admin"], remove, web, false, "by `access.roles.admin");
         check(&["web"], remove, "-", false, "by `access.roles.web");

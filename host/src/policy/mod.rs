@@ -18,7 +18,10 @@ mod store;
 mod workspaces;
 mod workspace_path;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use crate::{
     capability::tools::Hints,
@@ -71,6 +74,8 @@ pub struct Policy {
 struct ToolPromise {
     name: Arc<str>,
     hints: Hints,
+    /// Set where it would have changed something, had the user been asked.
+    trial: Option<Arc<AtomicBool>>,
 }
 
 /// A request that the policy allows, and for which plugin.
@@ -100,7 +105,17 @@ impl Policy {
     /// The same policy for the call of one tool.
     #[must_use]
     pub fn for_tool(&self, name: &Arc<str>, hints: Hints) -> Self {
-        Self { tool: Some(ToolPromise { name: name.clone(), hints }), ..self.clone() }
+        let promise = ToolPromise { name: name.clone(), hints, trial: None };
+        Self { tool: Some(promise), ..self.clone() }
+    }
+
+    /// The same policy for finding out whether the tool at hand changes anything: it is refused, and the flag is set.
+    #[must_use]
+    pub fn on_trial(mut self, changes: &Arc<AtomicBool>) -> Self {
+        if let Some(tool) = &mut self.tool {
+            tool.trial = Some(changes.clone());
+        }
+        self
     }
 
     /// The same policy on behalf of a caller.
@@ -140,6 +155,10 @@ impl Policy {
                 "tool `{}` says it is read-only: `{what}` is refused",
                 tool.name
             ))),
+            Some(ToolPromise { trial: Some(changes), .. }) => {
+                changes.store(true, Ordering::Relaxed);
+                Err(denied(format!("the user has to be asked before `{what}`")))
+            }
             _ => Ok(()),
         }
     }

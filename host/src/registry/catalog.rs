@@ -15,7 +15,7 @@ use crate::{
         tools::{self, Hints},
         types::{Code, Content, Error},
     },
-    config::ServerConfig,
+    config::{Config, ServerConfig},
     plugin::Plugin,
 };
 
@@ -57,11 +57,20 @@ pub struct OfferedPrompt {
 }
 
 /// Which tools the operator lets clients see.
-pub struct Visible<'a>(pub &'a ServerConfig);
+pub struct Visible<'a> {
+    server: &'a ServerConfig,
+    /// Those of the host's own that are only there where the operator wants them.
+    own: Vec<OwnTool>,
+}
 
-impl Visible<'_> {
+impl<'a> Visible<'a> {
+    pub fn new(config: &'a Config) -> Self {
+        let own = config.audit.tool.then_some(OwnTool::AuditLogs);
+        Self { server: &config.server, own: own.into_iter().collect() }
+    }
+
     fn shows(&self, name: &str, hints: Hints) -> bool {
-        let Self(config) = self;
+        let config = self.server;
         let named = |names: &[String]| names.iter().any(|it| it == name);
         let asked_for = config.tools.is_empty() || named(&config.tools);
         let harmless = !config.read_only || hints.contains(Hints::READ_ONLY);
@@ -86,10 +95,9 @@ impl Catalog {
 
     /// The host's own tools, where they are of any use.
     fn add_own(&mut self, visible: &Visible<'_>) -> anyhow::Result<()> {
-        if !self.has_jobs() {
-            return Ok(());
-        }
-        for own in OwnTool::ALL.into_iter().filter(|own| visible.shows(own.name(), own.hints())) {
+        let of_jobs = self.has_jobs().then_some(OwnTool::OF_JOBS);
+        let own = of_jobs.into_iter().flatten().chain(visible.own.iter().copied());
+        for own in own.filter(|own| visible.shows(own.name(), own.hints())) {
             let offered = own.offered().map_err(anyhow::Error::msg)?;
             self.tools.insert(offered.name.clone(), Arc::new(offered));
         }
@@ -139,6 +147,12 @@ impl Catalog {
             }
             self.prompts.insert(name, offered);
         }
+        plugin
+            .description
+            .resources
+            .iter()
+            .flat_map(|it| &it.templates)
+            .try_for_each(check::template)?;
         for scheme in plugin.description.resources.iter().flat_map(|it| &it.schemes) {
             let own = [super::workspaces::SCHEME, super::jobs::SCHEME];
             if own.iter().any(|own| scheme.eq_ignore_ascii_case(own)) {

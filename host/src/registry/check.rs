@@ -1,10 +1,13 @@
 //! What a plugin may say of itself: names that every client takes, and texts that hide nothing from people.
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, ensure};
 use serde_json::Value;
 
 use super::own::OwnTool;
-use crate::capability::{prompts, tools};
+use crate::{
+    capability::{prompts, resources, tools},
+    visible::is_hidden,
+};
 
 /// Clients put their own prefix before it, and some cut at 64.
 const LONGEST_NAME: usize = 64;
@@ -15,12 +18,13 @@ const LONGEST_TEXT: usize = 2 << 10;
 /// Markup by which descriptions of tools have posed as words of the user or the system.
 const POSING: &[&str] = &["<important", "<system", "<secret", "<|im_start|>", "[inst]"];
 
-/// The names of the tools by which a client finds the others. Those for jobs are the host's own, too.
-const RESERVED: &[&str] = &["tools_search", "tools_describe", "tools_call"];
+/// The names of the tools by which a client finds the others, and by which a caller says who it is. Those for jobs are
+/// the host's own, too.
+const RESERVED: &[&str] = &["tools_search", "tools_describe", "tools_call", "authenticate"];
 
 pub(super) fn tool(name: &str, tool: &tools::Tool) -> anyhow::Result<()> {
     check_name("tool", name)?;
-    let is_own = RESERVED.contains(&name) || OwnTool::ALL.iter().any(|own| own.name() == name);
+    let is_own = RESERVED.contains(&name) || OwnTool::all().iter().any(|own| own.name() == name);
     ensure!(!is_own, "the tool name `{name}` is the host's own; set a `prefix`");
     ensure!(
         !tool.hints.contains(tools::Hints::NEEDS_TASKS) || tool.hints.contains(tools::Hints::JOB),
@@ -33,12 +37,24 @@ pub(super) fn tool(name: &str, tool: &tools::Tool) -> anyhow::Result<()> {
 
 pub(super) fn prompt(name: &str, prompt: &prompts::Prompt) -> anyhow::Result<()> {
     check_name("prompt", name)?;
+    let is_own = RESERVED.contains(&name);
+    ensure!(!is_own, "the prompt name `{name}` is the host's own; set a `prefix`");
     check_text(&format!("prompt `{name}`, description"), &prompt.description)?;
+    check_text(&format!("prompt `{name}`, title"), prompt.title.as_deref().unwrap_or_default())?;
     for argument in &prompt.arguments {
         check_text(
             &format!("prompt `{name}`, argument `{}`", argument.name),
             &argument.description,
         )?;
+    }
+    Ok(())
+}
+
+pub(super) fn template(template: &resources::Template) -> anyhow::Result<()> {
+    let what = format!("the resources at `{}`", template.uri.escape_debug());
+    for text in [&template.uri, &template.name, template.description.as_deref().unwrap_or_default()]
+    {
+        check_text(&what, text)?;
     }
     Ok(())
 }
@@ -58,34 +74,33 @@ pub(super) fn check_name(what: &str, name: &str) -> anyhow::Result<()> {
 
 /// People must be able to see all that a model reads.
 pub(super) fn check_text(what: &str, text: &str) -> anyhow::Result<()> {
-    if let Some(hidden) = text.chars().find(|&it| is_hidden(it)) {
-        bail!("{what}: it holds the invisible character `{}`", hidden.escape_unicode());
-    }
+    check_words(text).map_err(|wrong| anyhow!("{what}: {wrong}"))?;
     ensure!(
         text.len() <= LONGEST_TEXT,
         "{what}: {} bytes are more than the {LONGEST_TEXT} that clients read",
         text.len()
     );
-    let lower = text.to_lowercase();
-    if let Some(posing) = POSING.iter().find(|it| lower.contains(**it)) {
-        bail!("{what}: `{posing}` poses as somebody else's words");
-    }
     Ok(())
+}
+
+fn check_words(text: &str) -> Result<(), String> {
+    if let Some(hidden) = text.chars().find(|&it| is_hidden(it)) {
+        return Err(format!("it holds the invisible character `{}`", hidden.escape_unicode()));
+    }
+    let lower = text.to_lowercase();
+    match POSING.iter().find(|it| lower.contains(**it)) {
+        Some(posing) => Err(format!("`{posing}` poses as somebody else's words")),
+        None => Ok(()),
+    }
 }
 
 /// The same for every text inside a JSON value.
 pub(super) fn check_texts(value: &Value) -> Result<(), String> {
-    let hidden = |text: &str| match text.chars().find(|&it| is_hidden(it)) {
-        Some(hidden) => {
-            Err(format!("it holds the invisible character `{}`", hidden.escape_unicode()))
-        }
-        None => Ok(()),
-    };
     match value {
-        Value::String(text) => hidden(text),
+        Value::String(text) => check_words(text),
         Value::Array(items) => items.iter().try_for_each(check_texts),
         Value::Object(object) => object.iter().try_for_each(|(key, value)| {
-            hidden(key)?;
+            check_words(key)?;
             check_texts(value)
         }),
         _ => Ok(()),
@@ -98,22 +113,6 @@ pub(super) fn mentions(text: &str, tool: &str) -> bool {
         && text
             .split(|it: char| !(it.is_ascii_alphanumeric() || it == '_' || it == '-'))
             .any(|word| word == tool)
-}
-
-/// Control characters but for line ends and tabs, zero-width and direction marks, tags, private use.
-fn is_hidden(character: char) -> bool {
-    match character {
-        '\n' | '\r' | '\t' => false,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => {
-            true
-        }
-        '\u{2060}'..='\u{206f}'
-        | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' => true,
-        '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}' => true,
-        other => other.is_control(),
-    }
 }
 
 #[cfg(test)]

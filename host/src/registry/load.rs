@@ -1,6 +1,7 @@
 //! How plugins come into the registry, and out of it.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     env,
     ffi::OsString,
@@ -12,7 +13,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use toml::Table;
 
-use super::{Catalog, Plugins, Registry, Schema, Visible, check, grants, mounts};
+use super::{Catalog, Plugins, Registry, Schema, Visible, check, grants, mounts, pins};
 use crate::{
     bundled::{Bundled, Defaults, Inherited},
     config::PluginConfig,
@@ -25,6 +26,18 @@ use crate::{
 pub enum Source {
     Bundled(&'static Bundled),
     File(PathBuf),
+}
+
+impl Source {
+    /// The component's bytes, read once: what is looked at is what is run.
+    fn read(&self) -> anyhow::Result<Cow<'static, [u8]>> {
+        match self {
+            Self::Bundled(bundled) => Ok(Cow::Borrowed(bundled.wasm)),
+            Self::File(file) => fs::read(file)
+                .map(Cow::Owned)
+                .with_context(|| format!("cannot read `{}`", file.display())),
+        }
+    }
 }
 
 impl Registry {
@@ -97,17 +110,26 @@ impl Registry {
     /// Takes in a plugin while clients are served. Where it does not fit, all stays as it was.
     pub async fn add(&self, name: &str, source: &Source) -> anyhow::Result<()> {
         let added = match self.load(name, source).await {
-            Ok(plugin) => self.change(|plugins| {
-                plugins.failed.remove(name);
-                plugins.loaded.insert(name.to_owned(), Arc::new(plugin));
-            }),
+            Ok(plugin) => {
+                let digest = plugin.digest.text().to_owned();
+                self.change(|plugins| {
+                    plugins.failed.remove(name);
+                    plugins.loaded.insert(name.to_owned(), Arc::new(plugin));
+                })
+                .map(|()| digest)
+            }
             Err(error) => Err(error),
         };
+        let error = added.as_ref().err().map(|error| format!("{error:#}"));
+        let digest = added.as_deref().unwrap_or("nothing");
+        self.note_admin("plugin load", vec![format!("plugin {name} {digest}")], error);
+        let added = added.map(drop);
         added.inspect_err(|error| self.note_failure(name, error))
     }
 
     /// Takes out a plugin. Calls that it is running end as they would have.
     pub fn remove(&self, name: &str) -> anyhow::Result<()> {
+        self.note_admin("plugin remove", vec![format!("plugin {name}")], None);
         self.change(|plugins| {
             plugins.failed.remove(name);
             plugins.loaded.remove(name);
@@ -142,20 +164,29 @@ impl Registry {
         source: &Source,
     ) -> anyhow::Result<(Prepared, Settings)> {
         let settings = self.settings(name, source)?;
-        Ok((self.describe(source, &settings).await?, settings))
+        let wasm = source.read()?;
+        pins::check(&self.config(), name, source, &wasm)?;
+        Ok((self.describe_wasm(source, &wasm, &settings).await?, settings))
     }
 
     /// The same for settings that may lack what the plugin needs.
     pub async fn describe(&self, source: &Source, settings: &Settings) -> anyhow::Result<Prepared> {
+        self.describe_wasm(source, &source.read()?, settings).await
+    }
+
+    async fn describe_wasm(
+        &self,
+        source: &Source,
+        wasm: &[u8],
+        settings: &Settings,
+    ) -> anyhow::Result<Prepared> {
         match source {
             Source::Bundled(bundled) => {
                 let code = Code::Bundled { wasm: bundled.wasm, compiled: bundled.compiled };
                 plugin::prepare(&self.engine, &self.cache, code, settings).await
             }
             Source::File(file) => {
-                let wasm =
-                    fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
-                plugin::prepare(&self.engine, &self.cache, Code::Wasm(&wasm), settings)
+                plugin::prepare(&self.engine, &self.cache, Code::Wasm(wasm), settings)
                     .await
                     .with_context(|| format!("`{}`", file.display()))
             }
@@ -246,7 +277,7 @@ impl Registry {
     }
 
     fn catalog_of(&self, plugins: &BTreeMap<String, Arc<Plugin>>) -> anyhow::Result<Catalog> {
-        Catalog::of(plugins, &Visible(&self.config().server))
+        Catalog::of(plugins, &Visible::new(&self.config()))
     }
 
     fn note_failure(&self, name: &str, error: &anyhow::Error) {

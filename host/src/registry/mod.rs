@@ -7,21 +7,24 @@ mod callers;
 mod admit;
 mod catalog;
 mod check;
+mod events;
 mod load;
 mod grants;
 mod mounts;
+mod pins;
 mod schema;
 mod reload;
 mod watch;
 mod workspaces;
 mod jobs;
 mod own;
+mod record;
 mod status;
 
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
@@ -30,6 +33,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     admission::{Queue, Quotas},
+    audit::{self, Audit},
     bundled::Bundled,
     capability::{
         Doors, tools,
@@ -49,11 +53,10 @@ pub use grants::{containers_of, place};
 pub use jobs::JobsOfCaller;
 pub use load::{Source, name_of, problems};
 pub use own::{LONGEST_WAIT, progress_to};
+pub use record::Entry;
 pub use reload::{Reading, follow_config};
 pub use schema::Schema;
 pub use watch::{components, follow};
-
-use own::OwnCall;
 
 /// How many pieces of news a slow listener may fall behind before it misses some.
 const NEWS: usize = 256;
@@ -68,6 +71,8 @@ pub struct Registry {
     catalog: ArcSwap<Catalog>,
     plugins: Mutex<Plugins>,
     news: broadcast::Sender<News>,
+    /// Which configuration it is, for the record.
+    revision: Mutex<Option<(Arc<Config>, String)>>,
     queue: Arc<Queue>,
     quotas: Quotas,
 }
@@ -85,8 +90,7 @@ pub enum News {
     Tools,
     Prompts,
     Resources,
-    Resource(String),
-    /// One that only this caller may read.
+    /// What a URI holds for this caller.
     ResourceOf(Arc<str>, String),
 }
 
@@ -95,6 +99,8 @@ pub struct Places {
     pub cache: PathBuf,
     pub database: PathBuf,
     pub workspaces: PathBuf,
+    /// None: nothing is recorded.
+    pub audit: Option<audit::Place>,
 }
 
 impl Registry {
@@ -108,24 +114,30 @@ impl Registry {
         let guests = config.server.concurrent_calls + 2 * config.jobs.concurrent;
         let engine = Engine::new(guests, config.largest_memory())?;
         let database = Database::at(&places.database);
+        let audit = places.audit.clone().map_or_else(Audit::none, Audit::at);
         let disk = Disk::at(&places.workspaces, database.clone());
         let queue = Queue::new(&config.server);
         let config = Arc::new(ArcSwap::from_pointee(config));
         let quotas = Quotas::new(config.clone(), database.clone());
         disk.bound(&quotas);
-        Ok(Arc::new(Self {
+        let registry = Arc::new(Self {
             config,
             bundled,
             engine,
             cache: Cache::in_directory(&places.cache),
-            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default() },
+            doors: Doors { database, disk, life: Life::default(), jobs: Jobs::default(), audit },
             owners: Owners::default(),
             catalog: ArcSwap::default(),
             plugins: Mutex::default(),
             news: broadcast::Sender::new(NEWS),
             queue,
             quotas,
-        }))
+            revision: Mutex::default(),
+        });
+        let known = Arc::downgrade(&registry);
+        let secret = move || known.upgrade().map(|it| it.secrets()).unwrap_or_default();
+        registry.doors.audit.keep_out(Arc::new(secret));
+        Ok(registry)
     }
 
     /// What there is at this moment.
@@ -158,6 +170,7 @@ impl Registry {
                     registry.hear(change);
                 }
             }),
+            audit: self.doors.audit.clone(),
             take_up,
             runtime: tokio::runtime::Handle::current(),
             claim,
@@ -191,30 +204,26 @@ impl Registry {
     }
 
     /// Runs a tool whose arguments fit its schema.
-    pub async fn call(
-        &self,
-        tool: &OfferedTool,
-        caller: &Arc<str>,
-        arguments: String,
-        client: Abilities,
-        answers: Option<Answers>,
-        observer: Arc<dyn Observer>,
-    ) -> Result<tools::Outcome, Error> {
+    pub async fn call(&self, tool: &OfferedTool, call: Call<'_>) -> Result<tools::Outcome, Error> {
         let outcome = match &tool.by {
             By::Plugin { plugin, own_name } => {
+                let Call { caller, arguments, client, answers, observer, entry, trial } = call;
                 let request = tools::Request {
                     tool: own_name.to_string(),
-                    arguments,
+                    arguments: arguments.to_owned(),
                     config: plugin.settings.config.to_string(),
                     client,
                     answers,
                 };
+                if trial.is_none() {
+                    entry.begin(tool.hints).await?;
+                }
+                let effects = Some(&entry.effects);
                 let occasion = Occasion::tool(caller, own_name, tool.hints);
+                let occasion = Occasion { effects, trial, ..occasion };
                 plugin.enter(request, occasion, observer).await?
             }
             By::Host(own) => {
-                let arguments = arguments.as_str();
-                let call = OwnCall { caller, arguments, client, answers, observer };
                 // Boxed, so that a plugin's call is no larger for it.
                 Box::pin(self.call_own(*own, call)).await?
             }
@@ -227,7 +236,6 @@ impl Registry {
     pub fn hear(self: &Arc<Self>, change: Change) {
         match change {
             Change::Resources => self.tell(News::Resources),
-            Change::Resource(uri) => self.tell(News::Resource(uri)),
             Change::ResourceOf(caller, uri) => self.tell(News::ResourceOf(caller, uri)),
             Change::Offers(plugin) => {
                 let registry = self.clone();
@@ -250,6 +258,19 @@ impl Registry {
     fn plugins(&self) -> std::sync::MutexGuard<'_, Plugins> {
         self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A call of a tool.
+pub struct Call<'a> {
+    pub caller: &'a Arc<str>,
+    /// A JSON object.
+    pub arguments: &'a str,
+    pub client: Abilities,
+    pub answers: Option<Answers>,
+    pub observer: Arc<dyn Observer>,
+    pub entry: &'a Entry,
+    /// The user was not asked yet: nothing is changed, and this is set where something would have been.
+    pub trial: Option<&'a Arc<AtomicBool>>,
 }
 
 /// A JSON object.

@@ -2,13 +2,13 @@
 //!
 //! They are offered like a plugin's, and called like one's: one that has to ask the user ends with the questions.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    Registry,
+    Call, Registry,
     catalog::{By, OfferedTool},
     jobs::{JobsOfCaller, LARGEST_LOG},
     schema::Schema,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     capability::{
         tools::{Hints, Outcome, Output},
-        types::{Abilities, Answers, Code, Content, Error, Questions},
+        types::{Code, Content, Error, Questions},
     },
     jobs::{Board, JobFilter, Record, State},
     plugin::{Observer, Progress},
@@ -42,15 +42,7 @@ pub enum OwnTool {
     Log,
     Result,
     Cancel,
-}
-
-/// A call of one of them.
-pub(super) struct OwnCall<'a> {
-    pub(super) caller: &'a Arc<str>,
-    pub(super) arguments: &'a str,
-    pub(super) client: Abilities,
-    pub(super) answers: Option<Answers>,
-    pub(super) observer: Arc<dyn Observer>,
+    AuditLogs,
 }
 
 #[derive(Deserialize)]
@@ -69,8 +61,13 @@ struct Named {
 }
 
 impl OwnTool {
-    pub const ALL: [Self; 6] =
+    /// Those of any use to whoever has jobs.
+    pub const OF_JOBS: [Self; 6] =
         [Self::List, Self::Status, Self::Wait, Self::Log, Self::Result, Self::Cancel];
+
+    pub fn all() -> Vec<Self> {
+        [&Self::OF_JOBS[..], &[Self::AuditLogs]].concat()
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -80,6 +77,7 @@ impl OwnTool {
             Self::Log => "job_log",
             Self::Result => "job_result",
             Self::Cancel => "job_cancel",
+            Self::AuditLogs => "audit-logs",
         }
     }
 
@@ -98,6 +96,7 @@ impl OwnTool {
             Self::Log => "Read a job's log",
             Self::Result => "Get a job's result",
             Self::Cancel => "Cancel a job",
+            Self::AuditLogs => "Read the record of what happened",
         }
     }
 
@@ -117,6 +116,7 @@ impl OwnTool {
             Self::Cancel => {
                 "Ends a job, and what it began with it. One that has ended already stays as it is."
             }
+            Self::AuditLogs => super::events::DESCRIPTION,
         }
     }
 
@@ -133,6 +133,7 @@ impl OwnTool {
                 let lines = json!({"type": "integer", "minimum": 1, "maximum": 10_000, "default": LINES, "description": "How many lines of its end."});
                 (json!({"job_id": id, "tail_lines": lines}), json!(["job_id"]))
             }
+            Self::AuditLogs => return super::events::input(),
             Self::Status | Self::Result | Self::Cancel => {
                 (json!({"job_id": id}), json!(["job_id"]))
             }
@@ -148,6 +149,7 @@ impl OwnTool {
                 json!({"type": "object", "properties": {"jobs": jobs, "next": next}, "required": ["jobs"]})
             }
             Self::Status | Self::Wait | Self::Cancel => super::status::schema(),
+            Self::AuditLogs => super::events::output(),
             Self::Log => {
                 let properties = json!({"job_id": {"type": "string"}, "state": {"type": "string"}, "log": {"type": "string"}});
                 json!({"type": "object", "properties": properties, "required": ["job_id", "state", "log"]})
@@ -183,12 +185,11 @@ fn filters() -> Value {
 }
 
 impl Registry {
-    pub(super) async fn call_own(
-        &self,
-        tool: OwnTool,
-        call: OwnCall<'_>,
-    ) -> Result<Outcome, Error> {
-        let jobs = self.jobs_of(call.caller).await?;
+    pub(super) async fn call_own(&self, tool: OwnTool, call: Call<'_>) -> Result<Outcome, Error> {
+        let jobs = match tool {
+            OwnTool::AuditLogs => return self.events(call.arguments).await,
+            _ => self.jobs_of(call.caller).await?,
+        };
         let named = || read::<Named>(call.arguments);
         match tool {
             OwnTool::List => list(&jobs, read(call.arguments)?).await,
@@ -197,6 +198,7 @@ impl Registry {
             OwnTool::Log => log(&jobs, &named()?).await,
             OwnTool::Result => result(&jobs, &named()?.job_id).await,
             OwnTool::Cancel => Ok(done(&status(&jobs.cancel(&named()?.job_id).await?))),
+            OwnTool::AuditLogs => self.events(call.arguments).await,
         }
     }
 }
@@ -215,7 +217,7 @@ async fn list(jobs: &JobsOfCaller, wanted: Filter) -> Result<Outcome, Error> {
 }
 
 /// Waits, and ends with what the job asks where the client can put that to its user.
-async fn wait(jobs: &JobsOfCaller, named: &Named, call: OwnCall<'_>) -> Result<Outcome, Error> {
+async fn wait(jobs: &JobsOfCaller, named: &Named, call: Call<'_>) -> Result<Outcome, Error> {
     let id = named.job_id.as_str();
     if let Some(answers) = call.answers {
         // Answers that come without their round were never asked for.
@@ -274,11 +276,11 @@ async fn result(jobs: &JobsOfCaller, id: &str) -> Result<Outcome, Error> {
     Ok(done(&json!({"job_id": record.id, "result": result})))
 }
 
-fn done(value: &Value) -> Outcome {
+pub(super) fn done(value: &Value) -> Outcome {
     Outcome::Done(Output { content: Vec::new(), structured: Some(value.to_string()) })
 }
 
 /// What fits the schema is what is read here.
-fn read<T: DeserializeOwned>(arguments: &str) -> Result<T, Error> {
+pub(super) fn read<T: DeserializeOwned>(arguments: &str) -> Result<T, Error> {
     serde_json::from_str(arguments).map_err(|error| Error::invalid(error.to_string()))
 }

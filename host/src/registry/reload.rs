@@ -45,9 +45,11 @@ pub fn follow_config(registry: Arc<Registry>, file: &Path, reading: Reading) -> 
         let _watcher: RecommendedWatcher = watcher;
         while receive.recv().await.is_some() {
             tokio::time::sleep(QUIET).await;
-            if let Err(error) = reload(&registry, &reading).await {
-                tracing::error!("the changed configuration is not taken over: {error:#}");
+            let error = reload(&registry, &reading).await.err().map(|it| format!("{it:#}"));
+            if let Some(error) = &error {
+                tracing::error!("the changed configuration is not taken over: {error}");
             }
+            registry.note_admin("configuration read", Vec::new(), error);
         }
     });
     Ok(())

@@ -143,6 +143,26 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_a_schema_names_is_fetched() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let there = format!("http://{}/schema", listener.local_addr().unwrap());
+        let within = json!({"a": {"$ref": "#/$defs/a"}, "b": {"$ref": "#b"}});
+        for schema in [
+            json!({"$schema": there, "type": "object"}),
+            json!({"$id": there, "type": "object", "properties": within, "$defs": {"a": {}}}),
+            json!({"type": "object", "allOf": [{"$id": there, "$ref": "#/nowhere"}]}),
+            json!({"type": "object", "$vocabulary": {there.as_str(): true}}),
+            json!({"type": "object", "$ref": there}),
+            json!({"type": "object", "not": {"$dynamicRef": there}}),
+        ] {
+            // Whether it is taken or refused is another question.
+            let _ = Schema::new(&schema.to_string()).map(|it| it.check(&json!({"a": 1, "b": 2})));
+        }
+        assert!(listener.accept().is_err(), "somebody asked for it");
+    }
+
+    #[test]
     fn a_pattern_takes_no_longer_than_its_text() {
         let schema = json!({"type": "object", "properties": {"a": {"pattern": "^(a+)+$"}}});
         let schema = Schema::new(&schema.to_string()).unwrap();

@@ -6,7 +6,7 @@ mod file;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    env, fmt,
+    env, fmt, fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -133,6 +133,19 @@ impl Values {
         self.earlier.push_back(value.to_owned());
         if self.earlier.len() > MOST_EARLIER {
             self.earlier.pop_front();
+        }
+    }
+}
+
+impl Reference {
+    /// The value, as it is at this moment: for what the host itself signs.
+    pub fn value(&self) -> anyhow::Result<String> {
+        match self {
+            Self::Environment(name) => variable(name),
+            Self::File(path) => {
+                let text = fs::read_to_string(path);
+                trimmed(&text.with_context(|| format!("cannot read `{}`", path.display()))?)
+            }
         }
     }
 }

@@ -7,9 +7,12 @@ use rmcp::{
 use serde_json::{Value, json};
 
 use super::convert;
-use crate::capability::{
-    tools::Output,
-    types::{Code, Error},
+use crate::{
+    capability::{
+        tools::Output,
+        types::{Code, Error},
+    },
+    visible::shown,
 };
 
 /// A tool's result. Structured JSON without content is the text as well, for clients that read only text.
@@ -28,7 +31,8 @@ pub(super) fn done(output: Output) -> CallToolResult {
 }
 
 /// A tool's failure: a sentence for the model, and the same for programs.
-pub(super) fn failed(error: Error) -> CallToolResult {
+pub(super) fn failed(mut error: Error) -> CallToolResult {
+    error.message = shown(error.message);
     let structured = json!({
         "success": false,
         "error": error.message,
@@ -42,9 +46,10 @@ pub(super) fn failed(error: Error) -> CallToolResult {
 
 /// A failure of something that is no tool.
 pub(super) fn refused(error: Error) -> ErrorData {
+    let message = shown(error.message);
     match error.code {
-        Code::Invalid => ErrorData::invalid_params(error.message, None),
-        Code::NotFound => ErrorData::resource_not_found(error.message, None),
-        _ => ErrorData::internal_error(error.message, None),
+        Code::Invalid => ErrorData::invalid_params(message, None),
+        Code::NotFound => ErrorData::resource_not_found(message, None),
+        _ => ErrorData::internal_error(message, None),
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         types::{Abilities, Body, Content, Link, ResourceContents as Contents},
     },
     registry::OfferedTool,
+    visible::shown,
 };
 
 /// All levels of the protocol, from the least.
@@ -48,7 +49,7 @@ pub(super) fn tool(offered: &OfferedTool) -> Tool {
 
 pub(super) fn content(content: Content) -> ContentBlock {
     match content {
-        Content::Text(text) => ContentBlock::text(text),
+        Content::Text(text) => ContentBlock::text(shown(text)),
         Content::Image(blob) => {
             ContentBlock::image(BASE64_STANDARD.encode(blob.data), blob.mime_type)
         }
@@ -61,8 +62,8 @@ pub(super) fn content(content: Content) -> ContentBlock {
 }
 
 pub(super) fn resource(link: Link) -> Resource {
-    let mut resource = Resource::new(link.uri, link.name);
-    resource.description = link.description;
+    let mut resource = Resource::new(link.uri, shown(link.name));
+    resource.description = link.description.map(shown);
     resource.mime_type = link.mime_type;
     resource.size = link.size;
     resource

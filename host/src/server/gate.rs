@@ -17,7 +17,11 @@ use rmcp::{
     service::{RxJsonRpcMessage, TxJsonRpcMessage},
     transport::Transport,
 };
+use serde_json::Value;
 use tokio::sync::Notify;
+
+use super::said;
+use crate::access::Access;
 
 /// How many requests of one client may be unanswered beyond the calls that may run or wait. Those are answered "busy"
 /// at once, so this is about what waits for the client to read.
@@ -25,6 +29,9 @@ const MOST_UNREAD: usize = 256;
 
 pub(super) struct Gate<T> {
     transport: T,
+    access: Arc<Access>,
+    /// What came, and whose it is is not known yet.
+    held: Option<(RxJsonRpcMessage<RoleServer>, Value)>,
     unanswered: Arc<Unanswered>,
     greeted: Greeted,
     gone: Arc<Notify>,
@@ -42,11 +49,13 @@ struct Unanswered {
 
 impl<T> Gate<T> {
     /// A gate for a host in which so many calls run and wait at once.
-    pub(super) fn new(transport: T, calls: usize) -> Self {
+    pub(super) fn new(transport: T, access: Arc<Access>, calls: usize) -> Self {
         let most = calls.saturating_add(MOST_UNREAD);
         let unanswered = Unanswered { most, ids: Mutex::default(), fewer: Notify::new() };
         Self {
             transport,
+            access,
+            held: None,
             unanswered: Arc::new(unanswered),
             greeted: Greeted::default(),
             gone: Arc::default(),
@@ -94,12 +103,20 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Gate<T> {
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
+            // What is held is looked at again where this was given up before it was known whose it is.
+            if let Some(message) = self.known().await {
+                return Some(message);
+            }
             self.unanswered.room().await;
-            let Some(message) = self.transport.receive().await else {
+            let Some(mut message) = self.transport.receive().await else {
                 self.gone.notify_one();
                 return None;
             };
             self.unanswered.note(&message);
+            if let Some(said) = said::take(&mut message) {
+                self.held = Some((message, said));
+                continue;
+            }
             let is_request = matches!(message, JsonRpcMessage::Request(_));
             if is_request || self.greeted.0.load(Ordering::Relaxed) {
                 return Some(message);
@@ -109,6 +126,30 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Gate<T> {
 
     fn close(&mut self) -> impl Future<Output = Result<(), T::Error>> + Send {
         self.transport.close()
+    }
+}
+
+impl<T: Transport<RoleServer>> Gate<T> {
+    /// The message that is held, with whose it is; one that lies about that is answered here.
+    async fn known(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let (_, said) = self.held.as_ref()?;
+        let judged = self.access.said(said.as_str().unwrap_or_default(), None).await;
+        let (mut message, _) = self.held.take()?;
+        match judged {
+            Ok(caller) => {
+                said::sign(&mut message, caller);
+                Some(message)
+            }
+            Err(refused) => {
+                if let JsonRpcMessage::Request(request) = message {
+                    let error = said::refusal(&refused);
+                    let answer = self.send(JsonRpcMessage::error(error, Some(request.id)));
+                    // Who waits for it is who reads it: nothing else is to wait.
+                    tokio::spawn(answer);
+                }
+                None
+            }
+        }
     }
 }
 

@@ -1,4 +1,6 @@
-//! MCP over streamable HTTP, at `/mcp` unless the operator says otherwise: who may come in, and how much of it.
+//! MCP over streamable HTTP, at `/mcp` unless the operator says otherwise: where it is listened for, and how many come.
+//!
+//! Who may come in says `entrance`.
 
 use std::{
     convert::Infallible,
@@ -8,84 +10,67 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited, combinators::BoxBody};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    StreamableHttpServerConfig, session::local::LocalSessionManager,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::timeout,
 };
 
 use super::{
     Server,
-    sessions::{Sessions, Tracked},
+    entrance::{Entrance, LARGEST_BODY, Peer, Service},
+    sessions::Sessions,
+    tls::Tls,
 };
 use crate::{
-    access::{Access, Refused},
+    access::{Access, Vouched},
     config::{Auth, HttpConfig},
 };
 
-/// The largest request.
-const LARGEST_BODY: usize = 4 << 20;
 /// How long a client may take to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a client may take to send the rest of it.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// How many connections may be open.
 const MOST_CONNECTIONS: usize = 1024;
-/// The header that names a session of the protocol's first era.
-const SESSION: &str = "mcp-session-id";
-/// Headers that decide who may come in. Of two that differ, one of us would read the wrong one.
-const DECISIVE: [header::HeaderName; 3] = [header::HOST, header::ORIGIN, header::AUTHORIZATION];
 
-type Service = StreamableHttpService<Server, LocalSessionManager>;
-type Reply = Response<Tracked<BoxBody<Bytes, Infallible>>>;
-
-/// Where the host listens, and who may call.
+/// Where the host listens.
 pub struct Address {
     listener: TcpListener,
     config: HttpConfig,
-    access: Access,
-}
-
-/// What every connection needs.
-struct Shared {
-    service: Service,
-    sessions: Sessions,
-    path: String,
-    access: Access,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Address {
     /// Binds the address. One that others reach needs authentication.
-    pub async fn bind(
-        config: HttpConfig,
-        access: impl FnOnce(Auth) -> anyhow::Result<Access>,
-    ) -> anyhow::Result<Self> {
+    pub async fn bind(config: HttpConfig) -> anyhow::Result<Self> {
         let address = config.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         ensure!(
             address.ip().is_loopback() || config.auth != Auth::None,
             "`{address}` can be reached by others, so `http.auth = \"none\"` is refused; use `token`, or listen on 127.0.0.1"
         );
-        let access = access(config.auth)?;
+        let tls = config.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on `{address}`"))?;
-        Ok(Self { listener, config, access })
+        Ok(Self { listener, config, tls })
     }
 
     pub fn url(&self) -> anyhow::Result<String> {
-        Ok(format!("http://{}{}", self.listener.local_addr()?, self.config.path))
+        let (scheme, address) = (self.scheme(), self.listener.local_addr()?);
+        Ok(format!("{scheme}://{address}{}", self.config.path))
     }
 
-    pub fn has_token(&self) -> bool {
-        !self.access.is_open()
+    /// Whether callers are asked who they are.
+    pub fn asks(&self) -> bool {
+        self.config.auth != Auth::None
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     fn service_config(&self) -> anyhow::Result<StreamableHttpServerConfig> {
@@ -96,8 +81,8 @@ impl Address {
             hosts.push(host_of(local.ip()));
         }
         let mut origins = self.config.allowed_origins.clone();
-        let own = ["localhost", "127.0.0.1", "[::1]"];
-        origins.extend(own.iter().map(|host| format!("http://{host}:{}", local.port())));
+        let (scheme, own) = (self.scheme(), ["localhost", "127.0.0.1", "[::1]"]);
+        origins.extend(own.iter().map(|host| format!("{scheme}://{host}:{}", local.port())));
         Ok(StreamableHttpServerConfig::default()
             .with_allowed_hosts(hosts)
             .with_allowed_origins(origins)
@@ -122,14 +107,15 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
     let sessions = Sessions::default();
     tokio::spawn(sessions.clone().end_silent(manager.clone()));
     let config = address.service_config()?;
+    let access = server.access.clone();
     let factory = move || Ok(server.for_another());
     let service = Service::new(factory, manager, config);
-    let shared =
-        Arc::new(Shared { service, sessions, path: address.config.path, access: address.access });
+    let Address { listener, config, tls } = address;
+    let entrance = Arc::new(Entrance { service, sessions, path: config.path, access });
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let place = places.clone().acquire_owned().await?;
-        let (stream, from) = match address.listener.accept().await {
+        let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("a connection was not taken: {error}");
@@ -137,22 +123,48 @@ pub async fn serve(server: Server, address: Address) -> anyhow::Result<()> {
                 continue;
             }
         };
-        let shared = shared.clone();
+        let (entrance, tls) = (entrance.clone(), tls.clone());
         tokio::spawn(async move {
-            connection(shared, stream, from.ip()).await;
+            connection(entrance, stream, from.ip(), tls.as_deref()).await;
             drop(place);
         });
     }
 }
 
-async fn connection(shared: Arc<Shared>, stream: TcpStream, from: IpAddr) {
+async fn connection(
+    entrance: Arc<Entrance>,
+    stream: TcpStream,
+    address: IpAddr,
+    tls: Option<&Tls>,
+) {
     // Without it every answer waits 40 ms for the client's acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("no delay is not to be had: {error}");
     }
+    let Some(tls) = tls else {
+        return talk(entrance, stream, Peer { address, vouched: None }).await;
+    };
+    match tls.accept(stream).await {
+        Ok(stream) => {
+            let vouched = vouched(&entrance.access, stream.get_ref().1);
+            talk(entrance, stream, Peer { address, vouched }).await;
+        }
+        Err(error) => tracing::debug!("a connection did not come to be: {error:#}"),
+    }
+}
+
+/// Who has the certificate that TLS has looked at.
+fn vouched(access: &Access, connection: &rustls::ServerConnection) -> Option<Vouched> {
+    access.vouched(connection.peer_certificates()?.first()?)
+}
+
+async fn talk<S>(entrance: Arc<Entrance>, stream: S, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let answer = |request| {
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(shared.answer(request, from).await) }
+        let (entrance, peer) = (entrance.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(entrance.answer(request, peer).await) }
     };
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -162,95 +174,4 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, from: IpAddr) {
     if let Err(error) = served {
         tracing::debug!("a connection ended: {error}");
     }
-}
-
-impl Shared {
-    async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Reply {
-        if request.uri().path() != self.path {
-            return plain(
-                StatusCode::NOT_FOUND,
-                "the endpoint is elsewhere; the host printed where",
-            );
-        }
-        if DECISIVE.iter().any(|name| request.headers().get_all(name).iter().count() > 1) {
-            return plain(
-                StatusCode::BAD_REQUEST,
-                "a header that decides who may come in stands there twice",
-            );
-        }
-        if request.method() == Method::OPTIONS {
-            return plain(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "web pages of other origins are not served",
-            );
-        }
-        let header = request.headers().get(header::AUTHORIZATION);
-        let caller = match self.access.caller(header.and_then(|it| it.to_str().ok()), from).await {
-            Ok(caller) => caller,
-            Err(refused) => return refusal(&refused),
-        };
-        let ended = request.method() == Method::DELETE;
-        let id = session(request.headers());
-        let under_way = id.as_deref().map(|id| self.sessions.begin(id));
-        let mut request = match read(request).await {
-            Ok(request) => request,
-            Err(refusal) => return refusal,
-        };
-        request.extensions_mut().insert(caller);
-        let response = self.service.handle(request).await;
-        if let Some(id) = id.filter(|_| ended || response.status() == StatusCode::NOT_FOUND) {
-            self.sessions.forget(&id);
-        }
-        // One that begins here is known from here on, whether its client comes back or not.
-        let begun = || Some(self.sessions.begin(&session(response.headers())?));
-        let under_way = under_way.or_else(begun);
-        response.map(|body| Tracked::new(body, under_way))
-    }
-}
-
-fn refusal(refused: &Refused) -> Reply {
-    let (status, text) = match refused {
-        Refused::Unknown => (
-            StatusCode::UNAUTHORIZED,
-            "a bearer token is needed; the host printed where one lies, and `windlass token` makes others",
-        ),
-        Refused::TooOften(_) => {
-            (StatusCode::TOO_MANY_REQUESTS, "too many attempts; try again later")
-        }
-        Refused::Unavailable => {
-            (StatusCode::SERVICE_UNAVAILABLE, "tokens cannot be looked up at the moment")
-        }
-    };
-    let mut reply = plain(status, text);
-    if *refused == Refused::Unknown {
-        let challenge = header::HeaderValue::from_static("Bearer realm=\"windlass\"");
-        reply.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    }
-    if let Some(wait) = refused.wait() {
-        reply.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
-    }
-    reply
-}
-
-fn session(headers: &header::HeaderMap) -> Option<String> {
-    Some(headers.get(SESSION)?.to_str().ok()?.to_owned())
-}
-
-/// The whole request, within limits of size and time.
-async fn read(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Reply> {
-    let (mut head, body) = request.into_parts();
-    // What answers needs no secret, and logs get none.
-    head.headers.remove(header::AUTHORIZATION);
-    match timeout(BODY_PATIENCE, Limited::new(body, LARGEST_BODY).collect()).await {
-        Ok(Ok(body)) => Ok(Request::from_parts(head, Full::new(body.to_bytes()))),
-        Ok(Err(_)) => Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 4 MiB")),
-        Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "the request did not come within 30 s")),
-    }
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Reply {
-    let body = Full::new(Bytes::from_static(text.as_bytes())).boxed();
-    let mut response = Response::new(Tracked::new(body, None));
-    *response.status_mut() = status;
-    response
 }

@@ -34,13 +34,11 @@ impl Server {
                     News::Tools => peer.notify_tool_list_changed().await,
                     News::Prompts => peer.notify_prompt_list_changed().await,
                     News::Resources => peer.notify_resource_list_changed().await,
-                    News::Resource(uri) | News::ResourceOf(_, uri)
-                        if session.subscriptions().contains(&uri) =>
-                    {
+                    News::ResourceOf(_, uri) if session.subscriptions().contains(&uri) => {
                         let update = ResourceUpdatedNotificationParam::new(uri);
                         peer.notify_resource_updated(update).await
                     }
-                    News::Resource(_) | News::ResourceOf(..) => Ok(()),
+                    News::ResourceOf(..) => Ok(()),
                 };
                 if told.is_err() || peer.is_transport_closed() {
                     return;
@@ -68,9 +66,7 @@ impl Server {
                 News::Tools => sink.notify_tool_list_changed().await,
                 News::Prompts => sink.notify_prompt_list_changed().await,
                 News::Resources => sink.notify_resource_list_changed().await,
-                News::Resource(uri) | News::ResourceOf(_, uri) => {
-                    sink.notify_resource_updated(uri).await
-                }
+                News::ResourceOf(_, uri) => sink.notify_resource_updated(uri).await,
             };
         }
     }

@@ -9,7 +9,10 @@
 )]
 
 mod answer;
+mod authenticate;
+mod consent;
 mod convert;
+mod entrance;
 mod gate;
 mod http;
 mod jobs;
@@ -19,10 +22,12 @@ mod notes;
 mod prompts;
 mod questions;
 mod resources;
+mod said;
 mod seal;
 mod sessions;
 mod stdio;
 mod tasks;
+mod tls;
 mod tools;
 
 use std::{
@@ -48,7 +53,10 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
-use crate::{access::Caller, registry::Registry};
+use crate::{
+    access::{Access, Caller},
+    registry::Registry,
+};
 
 pub use http::{Address, serve as serve_http};
 pub use seal::Seal;
@@ -72,6 +80,7 @@ type Context = RequestContext<RoleServer>;
 #[derive(Clone)]
 pub struct Server {
     registry: Arc<Registry>,
+    access: Arc<Access>,
     seal: Arc<Seal>,
     session: Arc<Session>,
     /// How many subscriptions of the second era are open, of all clients.
@@ -89,15 +98,18 @@ struct Session {
 const SILENT: u8 = u8::MAX;
 
 impl Server {
-    pub fn new(registry: Arc<Registry>, seal: Arc<Seal>) -> Self {
+    pub fn new(registry: Arc<Registry>, access: Arc<Access>, seal: Arc<Seal>) -> Self {
         let session = Session { level: AtomicU8::new(SILENT), subscriptions: Mutex::default() };
-        Self { registry, seal, session: Arc::new(session), subscribers: Arc::default() }
+        Self { registry, access, seal, session: Arc::new(session), subscribers: Arc::default() }
     }
 
     /// The same host for another client.
     fn for_another(&self) -> Self {
         let subscribers = self.subscribers.clone();
-        Self { subscribers, ..Self::new(self.registry.clone(), self.seal.clone()) }
+        Self {
+            subscribers,
+            ..Self::new(self.registry.clone(), self.access.clone(), self.seal.clone())
+        }
     }
 
     fn instructions(&self) -> Option<String> {
@@ -135,7 +147,9 @@ fn caller(context: &Context) -> Caller {
 
 fn caller_of(extensions: &Extensions) -> Caller {
     let parts = extensions.get::<::http::request::Parts>();
-    parts.and_then(|parts| parts.extensions.get::<Caller>().cloned()).unwrap_or_else(Caller::local)
+    let said = extensions.get::<Caller>();
+    let caller = said.or_else(|| parts.and_then(|parts| parts.extensions.get::<Caller>()));
+    caller.cloned().unwrap_or_else(Caller::local)
 }
 
 impl ServerHandler for Server {
@@ -199,9 +213,9 @@ impl ServerHandler for Server {
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(self.prompts())
+        Ok(self.prompts(&caller(&context)))
     }
 
     async fn get_prompt(
@@ -223,9 +237,9 @@ impl ServerHandler for Server {
     async fn list_resource_templates(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: Context,
+        context: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(self.templates())
+        Ok(self.templates(&caller(&context)))
     }
 
     async fn read_resource(

@@ -23,6 +23,7 @@ use crate::{
     capability::Level,
     plugin::{Change, Observer, Progress},
     registry::Registry,
+    visible::shown,
 };
 
 /// How far apart notes are sent. What comes in between goes together, and of much progress the latest.
@@ -101,7 +102,8 @@ impl Notes {
     async fn send(&self, peer: &Peer<RoleServer>) {
         let waiting = mem::take(&mut *self.waiting());
         for (level, message) in waiting.logged {
-            let note = LoggingMessageNotificationParam::new(convert::level(level), message.into())
+            let message = shown(message).into();
+            let note = LoggingMessageNotificationParam::new(convert::level(level), message)
                 .with_logger(self.plugin.clone());
             // A client that has gone needs no notes.
             let _ = peer.notify_logging_message(note).await;
@@ -110,7 +112,7 @@ impl Notes {
             let Some(token) = self.token.clone() else { return };
             let mut note = ProgressNotificationParam::new(token, progress.done);
             note.total = progress.total;
-            note.message = (!progress.message.is_empty()).then_some(progress.message);
+            note.message = (!progress.message.is_empty()).then(|| shown(progress.message));
             let _ = peer.notify_progress(note).await;
         }
     }

@@ -10,7 +10,7 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Context, Server, answer, caller, convert,
+    Context, Server, answer, authenticate, caller, convert,
     notes::observer,
     questions::{Refusal, Reply, Sent, Turn},
     seal::Binding,
@@ -23,11 +23,14 @@ use crate::{
 };
 
 impl Server {
-    pub(super) fn prompts(&self) -> ListPromptsResult {
+    /// A caller sees those of plugins that it may use.
+    pub(super) fn prompts(&self, caller: &Caller) -> ListPromptsResult {
         let catalog = self.registry.catalog();
-        let prompts = catalog.prompts.values().map(to_mcp).collect();
+        let shown = |it: &&OfferedPrompt| self.registry.shows_plugin(caller, &it.plugin);
+        let mut prompts: Vec<_> = catalog.prompts.values().filter(shown).map(to_mcp).collect();
+        prompts.extend(self.authenticates().then(authenticate::prompt));
         let result = ListPromptsResult { prompts, ..Default::default() };
-        result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
+        result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
     }
 
     pub(super) async fn prompt(
@@ -35,8 +38,14 @@ impl Server {
         request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
+        if request.name == authenticate::NAME && self.authenticates() {
+            let granted = self.authenticate_by_prompt(request, &context).await?;
+            return Ok(GetPromptResponse::Complete(granted));
+        }
         let catalog = self.registry.catalog();
-        let Some(offered) = catalog.prompts.get(&request.name) else {
+        let caller = caller(&context);
+        let shown = |it: &&OfferedPrompt| self.registry.shows_plugin(&caller, &it.plugin);
+        let Some(offered) = catalog.prompts.get(&request.name).filter(shown) else {
             let message = format!("Unknown prompt: `{}`", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
@@ -45,7 +54,6 @@ impl Server {
         let texts: Vec<_> =
             arguments.iter().map(|(name, value)| (name.clone(), text(value))).collect();
         let arguments = Value::Object(arguments);
-        let caller = caller(&context);
         let binding = Binding {
             caller: &caller,
             method: "prompts/get",
@@ -101,13 +109,11 @@ impl Server {
     ) -> Result<CompleteResult, ErrorData> {
         let others: Vec<_> =
             request.context.and_then(|it| it.arguments).into_iter().flatten().collect();
-        let (argument, typed) = (request.argument.name, request.argument.value);
+        let typed = Typed { name: request.argument.name, value: request.argument.value, others };
         let values = match request.r#ref {
-            Reference::Prompt(prompt) => {
-                self.complete_prompt(caller, &prompt.name, argument, typed, others).await
-            }
+            Reference::Prompt(prompt) => self.complete_prompt(&prompt.name, typed, caller).await,
             Reference::Resource(resource) => {
-                self.complete_resource(caller, resource.uri, argument, typed, others).await
+                self.complete_resource(resource.uri, typed, caller).await
             }
             _ => Err(Error::invalid("only prompts and resource templates are completed")),
         };
@@ -122,40 +128,49 @@ impl Server {
 
     async fn complete_prompt(
         &self,
-        caller: &Caller,
         name: &str,
-        argument: String,
-        typed: String,
-        others: Vec<(String, String)>,
+        typed: Typed,
+        caller: &Caller,
     ) -> Result<Vec<String>, Error> {
         let catalog = self.registry.catalog();
-        let Some(offered) = catalog.prompts.get(name) else {
+        let shown = |it: &&OfferedPrompt| self.registry.shows_plugin(caller, &it.plugin);
+        let Some(offered) = catalog.prompts.get(name).filter(shown) else {
             return Err(Error::invalid(format!("there is no prompt `{name}`")));
         };
         let _admission = self.registry.admit(caller, &offered.plugin).await?;
         let (observer, _) = observer(&self.registry, offered.plugin.name(), None, None);
+        let Typed { name: argument, value: typed, others } = typed;
         let entry = CompletePrompt { prompt: offered.own_name.clone(), argument, typed, others };
-        offered.plugin.enter(entry, Occasion::default(), observer).await
+        offered.plugin.enter(entry, Occasion::call(&caller.space), observer).await
     }
 
     async fn complete_resource(
         &self,
-        caller: &Caller,
         template: String,
-        variable: String,
-        typed: String,
-        others: Vec<(String, String)>,
+        typed: Typed,
+        caller: &Caller,
     ) -> Result<Vec<String>, Error> {
         let catalog = self.registry.catalog();
-        let known = catalog.templates().find(|(known, _)| known.uri == template);
+        let mut shown =
+            catalog.templates().filter(|(_, plugin)| self.registry.shows_plugin(caller, plugin));
+        let known = shown.find(|(known, _)| known.uri == template);
         let Some((_, plugin)) = known else {
             return Err(Error::invalid(format!("there is no template `{template}`")));
         };
         let _admission = self.registry.admit(caller, plugin).await?;
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);
+        let Typed { name: variable, value: typed, others } = typed;
         let entry = CompleteResource { template, variable, typed, others };
-        plugin.enter(entry, Occasion::default(), observer).await
+        plugin.enter(entry, Occasion::call(&caller.space), observer).await
     }
+}
+
+/// What is to be completed.
+struct Typed {
+    name: String,
+    value: String,
+    /// The other arguments, as far as they are known.
+    others: Vec<(String, String)>,
 }
 
 fn to_mcp(offered: &OfferedPrompt) -> Prompt {

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     capability::types::{Abilities, Answer, Answers, Code, Error, Question, Questions},
     registry::Schema,
+    visible::shown,
 };
 
 /// How often one call may ask before it is taken for a bore.
@@ -163,7 +164,7 @@ async fn put(peer: &Peer<RoleServer>, question: Question) -> Result<Value, Error
         Question::Form(form) => {
             let parameters = json!({
                 "mode": "form",
-                "message": form.message,
+                "message": shown(form.message),
                 "requestedSchema": value(&form.schema)?,
             });
             let parameters: ElicitRequestParams = typed(parameters)?;
@@ -191,7 +192,7 @@ pub(super) fn request(question: Question) -> Result<InputRequest, Error> {
     let request = match question {
         Question::Form(form) => json!({
             "method": "elicitation/create",
-            "params": {"mode": "form", "message": form.message, "requestedSchema": value(&form.schema)?},
+            "params": {"mode": "form", "message": shown(form.message), "requestedSchema": value(&form.schema)?},
         }),
         Question::Sample(parameters) => {
             json!({"method": "sampling/createMessage", "params": value(&parameters)?})

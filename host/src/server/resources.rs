@@ -1,4 +1,8 @@
 //! `resources/list`, `resources/templates/list` and `resources/read`.
+//!
+//! A caller sees what plugins have that it may use.
+
+use std::sync::Arc;
 
 use rmcp::{
     ErrorData,
@@ -13,7 +17,7 @@ use super::{Server, answer, convert, notes::observer};
 use crate::{
     access::Caller,
     capability::types::{Code, Error},
-    plugin::{ListResources, Occasion, ReadResource},
+    plugin::{ListResources, Occasion, Plugin, ReadResource},
 };
 
 impl Server {
@@ -24,7 +28,8 @@ impl Server {
     ) -> Result<ListResourcesResult, ErrorData> {
         let catalog = self.registry.catalog();
         let mut result = ListResourcesResult::default();
-        for plugin in catalog.plugins_with_resources() {
+        let shown = |it: &&Arc<Plugin>| self.registry.shows_plugin(caller, it);
+        for plugin in catalog.plugins_with_resources().filter(shown) {
             let (observer, _) = observer(&self.registry, plugin.name(), None, None);
             let entry = ListResources { config: plugin.settings.config.to_string() };
             let listed = async {
@@ -51,13 +56,15 @@ impl Server {
         Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
 
-    pub(super) fn templates(&self) -> ListResourceTemplatesResult {
+    pub(super) fn templates(&self, caller: &Caller) -> ListResourceTemplatesResult {
         let catalog = self.registry.catalog();
         let own = [self.registry.workspace_templates(), self.registry.job_templates()].concat();
-        let templates = catalog.templates().map(|(template, _)| template).chain(&own);
+        let shown =
+            catalog.templates().filter(|(_, plugin)| self.registry.shows_plugin(caller, plugin));
+        let templates = shown.map(|(template, _)| template).chain(&own);
         let resource_templates = templates.map(convert::template).collect();
         let result = ListResourceTemplatesResult { resource_templates, ..Default::default() };
-        result.with_ttl_ms(0).with_cache_scope(CacheScope::Public)
+        result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
     }
 
     pub(super) async fn resource(
@@ -84,7 +91,9 @@ impl Server {
         if let Some(contents) = self.registry.read_job(uri, &caller.space).await {
             return Ok(ReadResourceResult::new(vec![convert::resource_contents(contents?)]));
         }
-        let plugin = catalog.plugin_for(uri).ok_or_else(not_there)?;
+        let plugin = catalog.plugin_for(uri);
+        let shown = |it: &&Arc<Plugin>| self.registry.shows_plugin(caller, it);
+        let plugin = plugin.filter(shown).ok_or_else(not_there)?;
         let _admission = self.registry.admit(caller, plugin).await?;
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);
         let config = plugin.settings.config.to_string();

@@ -1,4 +1,4 @@
-//! Sessions of the protocol's first era over HTTP: who is still there.
+//! Sessions of the protocol's first era over HTTP: whose they are, and who is still there.
 //!
 //! A session ends when its client says so, or after a long silence. One with a request under way, an open
 //! stream for news among them, is never silent.
@@ -17,6 +17,8 @@ use rmcp::transport::streamable_http_server::session::{
     SessionManager as _, local::LocalSessionManager,
 };
 
+use crate::access::Caller;
+
 /// After so long a silence a session is over.
 const SILENCE: Duration = Duration::from_secs(3600);
 /// How often sessions are looked at.
@@ -26,8 +28,18 @@ const ROUND: Duration = Duration::from_secs(60);
 pub(super) struct Sessions(Arc<Mutex<HashMap<String, Use>>>);
 
 struct Use {
+    /// The caller who began it. For anybody else it does not exist.
+    owner: Arc<str>,
     under_way: usize,
     last: Instant,
+}
+
+/// Whose a session is, for who names it.
+pub(super) enum Held {
+    Theirs(UnderWay),
+    Anothers,
+    /// There is none of this name.
+    Nobodys,
 }
 
 /// A request of a session that is under way.
@@ -43,13 +55,22 @@ pub(super) struct Tracked<B> {
 }
 
 impl Sessions {
-    pub(super) fn begin(&self, id: &str) -> UnderWay {
-        let mut sessions = self.lock();
-        let session = sessions
-            .entry(id.to_owned())
-            .or_insert_with(|| Use { under_way: 0, last: Instant::now() });
-        session.under_way += 1;
+    /// A session that this caller begins.
+    pub(super) fn begin(&self, id: &str, caller: &Caller) -> UnderWay {
+        let owner = caller.name.clone();
+        let begun = Use { owner, under_way: 1, last: Instant::now() };
+        self.lock().insert(id.to_owned(), begun);
         UnderWay { sessions: self.clone(), id: id.to_owned() }
+    }
+
+    /// A request that names a session. To know its name proves nothing.
+    pub(super) fn enter(&self, id: &str, caller: &Caller) -> Held {
+        match self.lock().get_mut(id) {
+            Some(session) if session.owner == caller.name => session.under_way += 1,
+            Some(_) => return Held::Anothers,
+            None => return Held::Nobodys,
+        }
+        Held::Theirs(UnderWay { sessions: self.clone(), id: id.to_owned() })
     }
 
     pub(super) fn forget(&self, id: &str) {
@@ -122,12 +143,25 @@ mod tests {
 
     #[test]
     fn a_session_with_a_request_under_way_is_never_silent() {
-        let sessions = Sessions::default();
-        let (first, second) = (sessions.begin("a"), sessions.begin("a"));
+        let (sessions, ann) = (Sessions::default(), Caller::named("ann", Vec::new(), false));
+        let first = sessions.begin("a", &ann);
+        let Held::Theirs(second) = sessions.enter("a", &ann) else { panic!("it is hers") };
         drop(first);
         assert!(sessions.silent(Duration::ZERO).is_empty());
         drop(second);
         assert_eq!(sessions.silent(Duration::ZERO), ["a"]);
         assert!(sessions.silent(SILENCE).is_empty());
+    }
+
+    #[test]
+    fn a_session_is_its_caller_s_alone() {
+        let sessions = Sessions::default();
+        let [ann, bob] = ["ann", "bob"].map(|name| Caller::named(name, Vec::new(), true));
+        drop(sessions.begin("a", &ann));
+        assert!(matches!(sessions.enter("a", &bob), Held::Anothers));
+        assert!(matches!(sessions.enter("b", &ann), Held::Nobodys));
+        assert!(matches!(sessions.enter("a", &ann), Held::Theirs(_)));
+        sessions.forget("a");
+        assert!(matches!(sessions.enter("a", &ann), Held::Nobodys));
     }
 }

@@ -17,7 +17,8 @@ pub async fn serve(server: Server) -> anyhow::Result<()> {
     let (input, output) = stdio_pipes();
     let config = server.registry.config();
     let calls = config.server.concurrent_calls.saturating_add(config.server.waiting_calls);
-    let gate = Gate::new(AsyncRwTransport::new_server(input, output), calls);
+    let access = server.access.clone();
+    let gate = Gate::new(AsyncRwTransport::new_server(input, output), access, calls);
     let (greeted, gone) = (gate.greeted(), gate.gone());
     let running = match server.serve(gate).await {
         Ok(running) => running,

@@ -5,6 +5,7 @@
 mod addresses;
 mod body;
 mod dial;
+mod document;
 mod mask;
 
 use std::{

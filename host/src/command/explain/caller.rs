@@ -38,16 +38,20 @@ struct Line {
     why: String,
 }
 
-/// The roles of a caller: of a token, of whoever started the host, or the role of that name.
+/// The roles of a caller: of a token, of whoever started the host, or the role of that name. Before a host first ran there is no
+/// database, and nobody has a token.
 pub(super) async fn roles(
     access: &AccessConfig,
-    database: &Database,
+    database: Option<&Database>,
     name: &str,
 ) -> anyhow::Result<Vec<String>> {
     if name == LOCAL {
         return Ok(access.local.clone());
     }
-    let tokens = Token::all(database).await?;
+    let tokens = match database {
+        Some(database) => Token::all(database).await?,
+        None => Vec::new(),
+    };
     if let Some(token) = tokens.iter().find(|it| it.name == name && it.is_good(now())) {
         return Ok(token.roles.clone());
     }
@@ -121,7 +125,7 @@ fn line(access: &AccessConfig, roles: &[String], plugin: &str, name: &str, hints
     let unasked = shown.is_allowed()
         && (!hints.contains(Hints::DESTRUCTIVE) || say(Some(&none), false).is_allowed());
     let why = match &shown {
-        Verdict::Allowed(by) => format!("by {by}"),
+        Verdict::Allowed { by, .. } => format!("by {by}"),
         Verdict::Refused(why) => why.clone(),
     };
     Line { tool: name.to_owned(), allowed: shown.is_allowed(), allowed_unasked: unasked, why }

@@ -119,7 +119,9 @@ impl Explain {
         let settings = registry.settings(name, source)?;
         let prepared = registry.describe(source, &settings).await?;
         let access = &registry.config().access;
-        let roles = caller::roles(access, registry.database(), caller).await?;
+        let there = self.opening.state.database()?.exists();
+        let database = there.then(|| registry.database());
+        let roles = caller::roles(access, database, caller).await?;
         let judged = Judged::new(
             access,
             (caller, roles),

@@ -1,0 +1,173 @@
+//! The record of calls: who did what through which plugin, and what came of it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use super::{By, OfferedTool, Registry};
+use crate::{
+    access::Caller,
+    audit::{Arguments, Audit, Effects, Event, Kind},
+    capability::{
+        tools::{Hints, Output},
+        types::{Content, Error},
+    },
+    config::Config,
+    plugin::Plugin,
+    policy::LOCAL,
+    secrets::Values,
+};
+
+/// A call, from its beginning to its row. One that is dropped before its end was cancelled.
+pub struct Entry {
+    audit: Audit,
+    pub effects: Effects,
+    began: Instant,
+    event: Option<Event>,
+    /// How much is answered.
+    bytes: AtomicU64,
+    /// Whether it is on disk that it begins.
+    started: AtomicBool,
+}
+
+impl Registry {
+    /// Begins the record of a call of a tool.
+    pub fn entry(&self, caller: &Caller, client: String, tool: &OfferedTool) -> Entry {
+        let event = Event::new(Kind::ToolExecution, &caller.name, &tool.name);
+        match &tool.by {
+            By::Plugin { plugin, .. } => self.entry_of(event, client, Some(plugin)),
+            By::Host(_) => self.entry_of(event, client, None),
+        }
+    }
+
+    /// The same of something else that a client asks of a plugin, or of the host itself.
+    pub fn entry_of(&self, event: Event, client: String, plugin: Option<&Arc<Plugin>>) -> Entry {
+        let event = Event {
+            client,
+            plugin: plugin.map(|it| it.name().to_owned()).unwrap_or_default(),
+            digest: plugin.map(|it| it.digest.clone()),
+            policy: self.revision(),
+            ..event
+        };
+        Entry {
+            audit: self.doors.audit.clone(),
+            effects: Effects::default(),
+            began: Instant::now(),
+            event: Some(event),
+            bytes: AtomicU64::new(0),
+            started: AtomicBool::new(false),
+        }
+    }
+
+    /// Records a call of what is not there. Its name is whatever somebody made up, so it is not found by that.
+    pub fn note_unknown(&self, caller: &Caller, client: String, name: &str) {
+        let error = format!("there is no tool `{}`", name.escape_debug());
+        let event = Event::new(Kind::ToolExecution, &caller.name, "?").failed(error);
+        self.entry_of(event, client, None).end();
+    }
+
+    /// Records what the host or its operator did.
+    pub fn note_admin(&self, act: &str, effects: Vec<String>, error: Option<String>) {
+        let policy = self.revision();
+        let event = Event::new(Kind::Admin, LOCAL, act);
+        self.doors.audit.note(Event { policy, effects, error, ..event });
+    }
+
+    /// The values that no plugin and nobody else may read.
+    pub(super) fn secrets(&self) -> Vec<Arc<Values>> {
+        self.catalog().plugins.values().map(|it| it.settings.secrets.known()).collect()
+    }
+
+    /// Which configuration it is that counts, in a few characters.
+    pub fn revision(&self) -> String {
+        let config = self.config();
+        let mut known = self.revision.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &*known {
+            Some((of, revision)) if Arc::ptr_eq(of, &config) => revision.clone(),
+            _ => {
+                let revision = revision_of(&config);
+                *known = Some((config, revision.clone()));
+                revision
+            }
+        }
+    }
+}
+
+/// A configuration holds where secrets are to be found, and none itself.
+fn revision_of(config: &Config) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(format!("{config:?}").as_bytes());
+    crate::plugin::hex(digest.get(..6).unwrap_or_default())
+}
+
+impl Entry {
+    /// With what it is called.
+    pub fn with(&mut self, arguments: &str) {
+        if let Some(event) = &mut self.event {
+            event.arguments = Arguments::new(arguments.to_owned());
+        }
+    }
+
+    /// Has it on disk that a destructive tool begins, before it does.
+    pub(super) async fn begin(&self, hints: Hints) -> Result<(), Error> {
+        let Some(event) = &self.event else { return Ok(()) };
+        if !hints.contains(Hints::DESTRUCTIVE) || self.started.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let event = Event { kind: Kind::ToolStart, ..event.clone() };
+        self.audit.note_first(event).await.map_err(|failure| match failure {
+            crate::error::Failure::Answer(error) => error,
+            crate::error::Failure::Trap(error) => {
+                Error::new(crate::capability::types::Code::Unavailable, error.to_string())
+            }
+        })
+    }
+
+    /// With how much it is answered.
+    pub fn answers(&self, output: &Output) {
+        let content: usize = output.content.iter().map(size).sum();
+        let bytes = content + output.structured.as_ref().map_or(0, String::len);
+        self.bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Records why it failed, or was refused.
+    pub fn failed(mut self, code: &str, message: &str) {
+        if let Some(event) = &mut self.event {
+            event.error = Some(format!("{code}: {message}"));
+        }
+        self.end();
+    }
+
+    /// Records it as it is.
+    pub fn end(mut self) {
+        self.note();
+    }
+
+    fn note(&mut self) {
+        let Some(mut event) = self.event.take() else { return };
+        event.effects = self.effects.take();
+        event.bytes = self.bytes.load(Ordering::Relaxed);
+        event.duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.audit.note(event);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(event) = &mut self.event {
+            event.error = Some("CANCELLED: whoever called gave it up".to_owned());
+        }
+        self.note();
+    }
+}
+
+fn size(content: &Content) -> usize {
+    match content {
+        Content::Text(text) => text.len(),
+        _ => 0,
+    }
+}
