@@ -27,14 +27,16 @@ impl Server {
         caller: &Caller,
     ) -> Result<ListResourcesResult, ErrorData> {
         let catalog = self.registry.catalog();
-        let admitted = self.registry.admit_to_all(caller).await;
-        let _admission = admitted.map_err(answer::refused)?;
         let mut result = ListResourcesResult::default();
         let shown = |it: &&Arc<Plugin>| self.registry.shows_plugin(caller, it);
         for plugin in catalog.plugins_with_resources().filter(shown) {
             let (observer, _) = observer(&self.registry, plugin.name(), None, None);
             let entry = ListResources { config: plugin.settings.config.to_string() };
-            match plugin.enter(entry, Occasion::call(&caller.space), observer).await {
+            let listed = async {
+                let _admission = self.registry.admit(caller, plugin).await?;
+                plugin.enter(entry, Occasion::call(&caller.space), observer).await
+            };
+            match listed.await {
                 Ok(links) => result.resources.extend(links.into_iter().map(convert::resource)),
                 Err(error) => {
                     tracing::warn!(plugin = plugin.name(), "its resources: {}", error.message);
