@@ -13,6 +13,7 @@ mod authenticate;
 mod consent;
 mod convert;
 mod entrance;
+mod events;
 mod gate;
 mod http;
 mod jobs;

@@ -18,6 +18,7 @@ use crate::{
     access::Caller,
     capability::types::{Code, Error},
     plugin::{ListResources, Occasion, Plugin, ReadResource},
+    registry::Entry,
 };
 
 impl Server {
@@ -72,7 +73,13 @@ impl Server {
         uri: &str,
         caller: &Caller,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let read = self.read(uri, caller).await.map_err(|error| match error.code {
+        let entry = self.registry.entry_of_reading(caller, uri);
+        let read = self.read(uri, caller, &entry).await;
+        match &read {
+            Ok(_) => entry.end(),
+            Err(error) => entry.failed(error.code.name(), &error.message),
+        }
+        let read = read.map_err(|error| match error.code {
             Code::NotFound => {
                 ErrorData::resource_not_found(error.message, Some(json!({"uri": uri})))
             }
@@ -82,7 +89,12 @@ impl Server {
         Ok(ReadResourceResponse::Complete(result))
     }
 
-    async fn read(&self, uri: &str, caller: &Caller) -> Result<ReadResourceResult, Error> {
+    async fn read(
+        &self,
+        uri: &str,
+        caller: &Caller,
+        record: &Entry,
+    ) -> Result<ReadResourceResult, Error> {
         let not_there = || Error::new(Code::NotFound, format!("Resource not found: `{uri}`"));
         let catalog = self.registry.catalog();
         if let Some(contents) = self.registry.read_workspace(uri, &caller.space).await {
@@ -98,7 +110,8 @@ impl Server {
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);
         let config = plugin.settings.config.to_string();
         let entry = ReadResource { uri: uri.to_owned(), config };
-        let contents = plugin.enter(entry, Occasion::call(&caller.space), observer).await?;
+        let occasion = Occasion::call(&caller.space).noting(&record.effects);
+        let contents = plugin.enter(entry, occasion, observer).await?;
         if contents.is_empty() {
             return Err(not_there());
         }
