@@ -39,11 +39,11 @@ impl Caller {
         times: usize,
         call: impl Fn(usize) -> (&'static str, Value) + Sync,
     ) -> Vec<Value> {
+        let call = |number| {
+            let (tool, arguments) = call(number);
+            self.call(host, tool, arguments)
+        };
         thread::scope(|scope| {
-            let call = |number| {
-                let (tool, arguments) = call(number);
-                self.call(host, tool, arguments)
-            };
             let call = &call;
             let calls: Vec<_> =
                 (0..times).map(|number| scope.spawn(move || call(number))).collect();

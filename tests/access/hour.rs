@@ -6,7 +6,7 @@ use super::{call, key};
 use crate::support::{
     Host, Setup, failure,
     http::{ACCEPT, HttpHost},
-    refusal, text_of,
+    refusal,
 };
 
 const OFFERED: &str = "
@@ -91,7 +91,8 @@ fn a_request_that_lies_is_refused_and_never_passed_over() {
     assert!(refused.contains("too many attempts"), "{refused}");
     let said = failure(&host.call("authenticate", arguments("ann", &secret)));
     assert!(said.contains("too many attempts"), "{said}");
-    assert_eq!(text_of(&host.call("echo", json!({"message": "hi"}))), "hi");
+    let answer = host.call("echo", json!({"message": "hi"}));
+    assert_eq!(answer["structuredContent"]["message"], "hi", "{answer}");
 }
 
 #[test]
@@ -211,16 +212,16 @@ fn it_is_offered_only_where_the_operator_says_so() {
 
 #[test]
 fn neither_the_secret_nor_the_token_is_kept_or_logged() {
-    let trace = "trace,rmcp::transport=trace,hyper::proto=trace";
-    let mut host = setup().environment("WINDLASS_LOG", trace).http();
+    let mut host = setup().environment("WINDLASS_LOG", "trace,hyper::proto=trace").http();
     let secret = key(&host.setup, "ann", &["admin"]);
     host.speak_as(&secret);
     let token = granted(&call(&host, "authenticate", &arguments("ann", &secret))["result"]);
     host.request_with("tools/list", json!({}), &json!({"authorization": token}));
     let parameters = json!({"name": "authenticate", "arguments": arguments("ann", &secret)});
     host.request("prompts/get", parameters);
+    call(&host, "echo", &json!({"message": "hi"}));
     let (setup, said) = host.end();
-    assert!(said.contains("TRACE"), "nothing is logged: {said}");
+    assert!(said.contains("DEBUG"), "nothing is logged: {said}");
     let mac = token.rsplit(':').next().unwrap();
     for secret in [&*secret, mac] {
         assert!(!said.contains(secret), "stderr holds it");

@@ -30,7 +30,7 @@ fn setup(more: &str, certificate: &Certificate) -> Setup {
 /// The same, that takes only clients with a certificate of this authority.
 fn mutual(authority: &Authority) -> HttpHost {
     let more = format!(
-        "client_authority = 'clients.pem'\n{ROLES}[access.certificates]\nann = ['reader']\n'spiffe://example/bob' = ['writer']\n"
+        "client_authority = 'clients.pem'\n{ROLES}[access.certificates]\nann = ['reader']\n'spiffe://example/bob' = ['admin']\n"
     );
     let setup = setup(&more, &authority.server());
     fs::write(setup.path("clients.pem"), authority.pem()).unwrap();

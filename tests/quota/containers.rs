@@ -74,7 +74,8 @@ fn of_twenty_at_once_there_are_as_many_as_there_is_room_for() {
     let results = ann.call_at_once(&host, 20, make);
     let refused: Vec<_> = results.iter().filter(|it| it["isError"] == true).collect();
     assert_eq!(refused.len(), 17, "{results:?}");
-    let told = "LIMIT: quota: 3 containers are there of 3 (`access.quota.containers`), by `c_";
+    let told =
+        "QUOTA_EXCEEDED: quota: 3 containers are there of 3 (`access.quota.containers`), by `c_";
     assert!(refused.iter().all(|it| failure(it).starts_with(told)), "{refused:?}");
     assert_eq!(made(&bob, &host)["isError"], false, "nobody else is meant");
 
@@ -125,7 +126,7 @@ fn what_a_container_writes_counts_for_the_disk() {
 fn together(quota: &str, mark: &str) -> Option<(Swept, HttpHost)> {
     inside("docker")?;
     let config = format!(
-        "{}[plugins.docker.grants]\nstore = true\njobs = true\n\
+        "{}[plugins.docker.grants]\nstore = true\njobs = true\nfiles = []\n\
          [plugins.docker.grants.engine]\nnames = ['{mark}-*']\nregistries = ['docker.io']\nnetworks = ['bridge']\n",
         config(quota)
     );

@@ -103,19 +103,20 @@ fn a_plugin_that_is_full_keeps_no_other_one_waiting() {
 
 #[test]
 fn a_question_to_the_user_takes_no_place_of_the_plugin() {
-    let config = "[limits]\nconcurrent_calls = 1\n";
+    let config = "[limits]\nconcurrent_calls = 1\n[plugins.asker.grants]\nstore = true\n";
     let mut host = Setup::new().plugins(&["asker"]).config(config).start();
     host.initialize(crate::support::LEGACY, &json!({"elicitation": {}}));
-    let arguments = json!({"name": "confirm", "arguments": {}});
+    let arguments = json!({"name": "survey", "arguments": {}});
     let ids = [host.begin("tools/call", arguments.clone()), host.begin("tools/call", arguments)];
     // Both ask, though only one of them may run at a time.
     for _ in ids {
         let asked = host.note("elicitation/create");
-        let answer = json!({"action": "accept", "content": {"yes": true}});
+        let answer = json!({"action": "accept", "content": {"name": "Ann"}});
         host.send(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": answer}));
     }
     for id in ids {
-        assert!(host.answer(id)["result"].is_object());
+        let answer = host.answer(id);
+        assert_eq!(answer["result"]["isError"], false, "{answer}");
     }
 }
 
@@ -157,5 +158,5 @@ fn a_thousand_calls_of_one_caller_leave_another_one_its_turn() {
     let is_told =
         |text: &String| text.starts_with("LIMIT: busy: 4 calls run and ") && text.contains(" wait");
     assert!(refused.iter().all(is_told), "{:?}", refused.iter().find(|it| !is_told(it)));
-    assert!(answers.len() - refused.len() >= 100, "{} were done", answers.len() - refused.len());
+    assert!(answers.len() - refused.len() >= 90, "{} were done", answers.len() - refused.len());
 }

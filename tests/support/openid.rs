@@ -175,7 +175,7 @@ impl Key {
     fn make(id: String, algorithm: &'static str) -> Self {
         let random = SystemRandom::new();
         let pair = match algorithm {
-            "RS256" => Pair::Rsa(RsaKeyPair::from_pkcs8(&rsa()).unwrap()),
+            "RS256" => Pair::Rsa(rsa()),
             "ES256" => {
                 let how = &ECDSA_P256_SHA256_FIXED_SIGNING;
                 let made = EcdsaKeyPair::generate_pkcs8(how, &random).unwrap();
@@ -242,11 +242,12 @@ pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A key of RSA, which nothing else here can make.
-fn rsa() -> Vec<u8> {
+/// A key of RSA, which nothing else here can make. Some versions wrap it, others do not.
+fn rsa() -> RsaKeyPair {
     let arguments = "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -outform DER";
     let made = Command::new("openssl").args(arguments.split(' ')).output();
     let made = made.expect("`openssl` makes the keys of RSA");
     assert!(made.status.success(), "{made:?}");
-    made.stdout
+    let pair = RsaKeyPair::from_pkcs8(&made.stdout);
+    pair.or_else(|_| RsaKeyPair::from_der(&made.stdout)).unwrap()
 }

@@ -44,9 +44,8 @@ type Claims = Map<String, Value>;
 impl OAuth {
     pub(super) fn new(config: &OAuthConfig, access: &AccessConfig) -> Self {
         signature::install();
-        let mut validation = Validation::default();
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
+        let mut validation =
+            Validation { leeway: LEEWAY, validate_nbf: true, ..Validation::default() };
         validation.set_issuer(&[&config.issuer]);
         validation.set_audience(&[&config.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);

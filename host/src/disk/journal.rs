@@ -17,7 +17,7 @@ use super::{
     staging::Staged,
     tags::State,
     tree::Tree,
-    usage::size_of,
+    usage::{LEAST, size_of},
 };
 use crate::{
     error::{Result, invalid},
@@ -55,9 +55,15 @@ pub(super) struct Seen {
 
 enum Done {
     Added(Spot),
+    /// Directories above what is added.
+    MadeAbove(Spot),
     Exchanged(Spot, Staged),
     Taken(Spot, Staged),
-    Moved { from: Spot, to: Spot, flags: RenameFlags },
+    Moved {
+        from: Spot,
+        to: Spot,
+        flags: RenameFlags,
+    },
 }
 
 impl<'a> Journal<'a> {
@@ -74,13 +80,14 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// How much more there is than before. What was put into what was added before counts twice.
+    /// How much more there is than before.
     fn added(&self) -> i64 {
         let staging = &self.root.staging.fd;
         let is = |it: &Spot| size_of(&*it.parent, &*it.name).cast_signed();
         let was = |it: &Staged| size_of(staging, &*it.name).cast_signed();
         let added = self.done.iter().map(|done| match done {
             Done::Added(spot) => is(spot),
+            Done::MadeAbove(_) => LEAST.cast_signed(),
             Done::Exchanged(spot, staged) => is(spot) - was(staged),
             Done::Taken(_, staged) => -was(staged),
             Done::Moved { .. } => 0,
@@ -138,7 +145,8 @@ impl<'a> Journal<'a> {
             path += "/";
         }
         let spot = Spot { parent: parent.into(), name: first.into() };
-        if self.add((&self.root.staging.fd, &tree.staged.name), &spot).at(asked)? {
+        let made = (&self.root.staging.fd, &*tree.staged.name);
+        if self.place(made, &spot, Done::MadeAbove).at(asked)? {
             tree.staged.gone();
         }
         Ok(())
@@ -147,13 +155,22 @@ impl<'a> Journal<'a> {
     /// Puts something where nothing is. Says whether it did.
     pub(super) fn add(
         &mut self,
+        from: (&OwnedFd, &OsStr),
+        spot: &Spot,
+    ) -> rustix::io::Result<bool> {
+        self.place(from, spot, Done::Added)
+    }
+
+    fn place(
+        &mut self,
         (directory, name): (&OwnedFd, &OsStr),
         spot: &Spot,
+        done: fn(Spot) -> Done,
     ) -> rustix::io::Result<bool> {
         let flags = RenameFlags::NOREPLACE;
         match renameat_with(directory, name, &*spot.parent, &spot.name, flags) {
             Ok(()) => {
-                self.done.push(Done::Added(spot.clone()));
+                self.done.push(done(spot.clone()));
                 Ok(true)
             }
             Err(Errno::EXIST) => Ok(false),
@@ -293,7 +310,7 @@ impl<'a> Journal<'a> {
         let staging = &self.root.staging.fd;
         let (keep, swap) = (RenameFlags::NOREPLACE, RenameFlags::EXCHANGE);
         match done {
-            Done::Added(Spot { parent, name }) => {
+            Done::Added(Spot { parent, name }) | Done::MadeAbove(Spot { parent, name }) => {
                 let mut staged = self.root.staging.name();
                 renameat_with(&*parent, &name, staging, &staged.name, keep)?;
                 staged.filled();

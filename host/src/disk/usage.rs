@@ -29,7 +29,7 @@ const HOLDS: Duration = Duration::from_secs(10);
 /// What the kernel counts blocks in.
 const BLOCK: u64 = 512;
 /// What is counted of anything: something empty takes room as well.
-const LEAST: u64 = 4096;
+pub(super) const LEAST: u64 = 4096;
 
 /// What was measured last.
 #[derive(Default)]

@@ -38,7 +38,6 @@ impl Plugin {
         if let Some(remaining) = self.quarantine.remaining() {
             return Err(self.out_of_service(remaining.as_secs() + 1));
         }
-        let _place = self.place()?;
         let limits = self.limits();
         let store = self.store(occasion, limits, self.engine.start_call(), observer);
         let computes = store.data().meter.computes();

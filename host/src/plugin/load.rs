@@ -1,6 +1,6 @@
 //! Loading: compile, look at what it wants, let it describe itself, link what is granted.
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use wasmtime::component::{Component, Instance, InstancePre, Linker, ResourceTable};
@@ -104,7 +104,6 @@ impl Prepared {
             doors: doors.clone(),
             counters: Counters::default(),
             memory: Memory::default(),
-            running: AtomicUsize::default(),
             quarantine: Quarantine::default(),
         })
     }
@@ -130,7 +129,6 @@ impl Plugin {
             counters: self.counters.clone(),
             memory: self.memory.clone(),
             web: self.web.clone(),
-            running: AtomicUsize::default(),
             quarantine: Quarantine::default(),
         })
     }

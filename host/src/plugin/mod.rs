@@ -13,18 +13,13 @@ mod load;
 mod meter;
 mod quarantine;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use wasmtime::component::{Component, InstancePre};
 
 use crate::{
     audit::Effects,
-    capability::{
-        CallState, Counters, Doors, Level, Memory, prompts, resources, tools, types::Error, work,
-    },
+    capability::{CallState, Counters, Doors, Level, Memory, prompts, resources, tools, work},
     config::Limits,
     inside::Owner,
     policy::Policy,
@@ -56,7 +51,6 @@ pub struct Plugin {
     counters: Counters,
     memory: Memory,
     web: Web,
-    running: AtomicUsize,
     quarantine: quarantine::Quarantine,
 }
 
@@ -155,15 +149,6 @@ impl<'a> Occasion<'a> {
     }
 }
 
-/// The place of one call among those that a plugin may run at once.
-struct Place<'a>(&'a AtomicUsize);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Plugin {
     pub fn name(&self) -> &str {
         self.policy.plugin()
@@ -181,20 +166,5 @@ impl Plugin {
 
     pub fn limits(&self) -> Limits {
         self.settings.limits
-    }
-
-    fn place(&self) -> Result<Place<'_>, Error> {
-        let place = Place(&self.running);
-        let most = self.limits().concurrent_calls;
-        if self.running.fetch_add(1, Ordering::Relaxed) >= most {
-            let name = self.name();
-            return Err(Error::new(
-                crate::capability::types::Code::Limit,
-                format!(
-                    "busy: plugin `{name}` runs {most} calls already; try again in a moment, or raise `plugins.{name}.limits.concurrent_calls`"
-                ),
-            ));
-        }
-        Ok(place)
     }
 }

@@ -193,7 +193,8 @@ fn named(mut taken: Vec<(&str, Option<f64>)>) -> String {
 
 /// A number with no more digits than anybody wants to read.
 fn short(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
+    // The sum of nothing is less than nothing, and has a sign that nobody wants to read either.
+    (number * 100.0).round() / 100.0 + 0.0
 }
 
 #[allow(clippy::cast_precision_loss, reason = "nobody has so many")]

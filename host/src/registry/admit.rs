@@ -40,10 +40,4 @@ impl Registry {
         let quota = self.quotas.of_caller(caller);
         self.queue.enter((&caller.name, &quota), Some(plugin), &Nobody).await
     }
-
-    /// The same for what enters several plugins, one after another.
-    pub async fn admit_to_all(&self, caller: &Caller) -> Result<Admission, Error> {
-        let quota = self.quotas.of_caller(caller);
-        self.queue.enter((&caller.name, &quota), None, &Nobody).await
-    }
 }

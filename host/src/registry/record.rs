@@ -44,8 +44,15 @@ impl Registry {
         }
     }
 
-    /// The same of something else that a client asks of a plugin, or of the host itself.
-    pub fn entry_of(&self, event: Event, client: String, plugin: Option<&Arc<Plugin>>) -> Entry {
+    /// The same of a resource that is read, or a prompt that is asked for. They are not found by their names, of which there is no end.
+    pub fn entry_of_reading(&self, caller: &Caller, what: &str) -> Entry {
+        let event = Event::new(Kind::Reading, &caller.name, "");
+        let entry = self.entry_of(event, String::new(), None);
+        entry.effects.add(format!("read {}", what.escape_debug()));
+        entry
+    }
+
+    fn entry_of(&self, event: Event, client: String, plugin: Option<&Arc<Plugin>>) -> Entry {
         let event = Event {
             client,
             plugin: plugin.map(|it| it.name().to_owned()).unwrap_or_default(),

@@ -8,7 +8,8 @@ use rmcp::{
     ErrorData,
     model::{
         CallToolRequestParams, CallToolResult, ContentBlock, GetPromptRequestParams,
-        GetPromptResult, Prompt, PromptArgument, PromptMessage, Role, Tool, ToolAnnotations,
+        GetPromptResponse, GetPromptResult, Prompt, PromptArgument, PromptMessage, Role, Tool,
+        ToolAnnotations,
     },
 };
 use serde_json::{Value, json};
@@ -95,7 +96,7 @@ impl Server {
         &self,
         request: GetPromptRequestParams,
         context: &Context,
-    ) -> Result<GetPromptResult, ErrorData> {
+    ) -> Result<GetPromptResponse, ErrorData> {
         let granted = self.grant(&request.arguments.unwrap_or_default(), context).await;
         let Granted { token, expires } =
             granted.map_err(|error| ErrorData::invalid_params(error.message, None))?;
@@ -105,7 +106,7 @@ impl Server {
         );
         let mut result = GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]);
         result.description = Some(DESCRIPTION.to_owned());
-        Ok(result)
+        Ok(GetPromptResponse::Complete(result))
     }
 
     async fn grant(&self, arguments: &Object, context: &Context) -> Result<Granted, Error> {

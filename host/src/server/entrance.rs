@@ -68,7 +68,7 @@ impl Entrance {
         if let Some(page) = page {
             let fit = watch::check_method(request.method());
             if let Err(refused) = fit.and_then(|()| watch::check(request.headers(), &self.hosts)) {
-                return whole(refused);
+                return whole(*refused);
             }
             if page.is_open() {
                 return whole(page.answer(&self.registry).await);

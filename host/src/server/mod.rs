@@ -13,6 +13,7 @@ mod authenticate;
 mod consent;
 mod convert;
 mod entrance;
+mod events;
 mod gate;
 mod http;
 mod jobs;
@@ -226,6 +227,9 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
+        if request.name == authenticate::NAME && self.authenticates() {
+            return Box::pin(self.authenticate_by_prompt(request, &context)).await;
+        }
         Box::pin(self.prompt(request, context)).await
     }
 

@@ -10,7 +10,7 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Context, Server, answer, authenticate, caller, convert,
+    Context, Server, answer, authenticate, caller, convert, events,
     notes::observer,
     questions::{Refusal, Reply, Sent, Turn},
     seal::Binding,
@@ -19,8 +19,26 @@ use crate::{
     access::Caller,
     capability::{prompts, types::Error},
     plugin::{CompletePrompt, CompleteResource, Occasion},
-    registry::OfferedPrompt,
+    registry::{Entry, OfferedPrompt},
 };
+
+/// What a prompt came to.
+fn got(
+    replied: Result<Reply<Vec<prompts::Message>>, Refusal>,
+    offered: &OfferedPrompt,
+) -> Result<GetPromptResponse, ErrorData> {
+    match replied {
+        Ok(Reply::Done(messages)) => {
+            let messages = messages.into_iter().map(convert::message).collect();
+            let mut result = GetPromptResult::new(messages);
+            result.description = Some(offered.prompt.description.clone());
+            Ok(GetPromptResponse::Complete(result))
+        }
+        Ok(Reply::InputRequired(required)) => Ok(GetPromptResponse::InputRequired(required)),
+        Err(Refusal::Failed(error)) => Err(answer::refused(error)),
+        Err(Refusal::Protocol(error)) => Err(error),
+    }
+}
 
 impl Server {
     /// A caller sees those of plugins that it may use.
@@ -29,6 +47,7 @@ impl Server {
         let shown = |it: &&OfferedPrompt| self.registry.shows_plugin(caller, &it.plugin);
         let mut prompts: Vec<_> = catalog.prompts.values().filter(shown).map(to_mcp).collect();
         prompts.extend(self.authenticates().then(authenticate::prompt));
+        prompts.extend(self.shows_events(caller).then(events::prompt));
         let result = ListPromptsResult { prompts, ..Default::default() };
         result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
     }
@@ -38,10 +57,25 @@ impl Server {
         request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
-        if request.name == authenticate::NAME && self.authenticates() {
-            let granted = self.authenticate_by_prompt(request, &context).await?;
-            return Ok(GetPromptResponse::Complete(granted));
+        if let Some(told) = self.events_by_prompt(&request, &context).await {
+            return told;
         }
+        let mut entry = self.registry.entry_of_reading(&caller(&context), &request.name);
+        entry.with(&request.arguments.clone().map(Value::Object).unwrap_or_default().to_string());
+        let got = self.prompt_of(request, context, &entry).await;
+        match &got {
+            Ok(_) => entry.end(),
+            Err(error) => entry.failed("REFUSED", &error.message),
+        }
+        got
+    }
+
+    async fn prompt_of(
+        &self,
+        request: GetPromptRequestParams,
+        context: Context,
+        entry: &Entry,
+    ) -> Result<GetPromptResponse, ErrorData> {
         let catalog = self.registry.catalog();
         let caller = caller(&context);
         let shown = |it: &&OfferedPrompt| self.registry.shows_plugin(&caller, &it.plugin);
@@ -77,7 +111,8 @@ impl Server {
                 answers,
             };
             let (plugin, observer) = (offered.plugin.clone(), observer.clone());
-            let (occasion, admission) = (Occasion::call(&caller.space), &admission);
+            let occasion = Occasion::call(&caller.space).noting(&entry.effects);
+            let admission = &admission;
             async move {
                 admission.enter_plugin();
                 match plugin.enter(request, occasion, observer).await? {
@@ -89,17 +124,7 @@ impl Server {
                 }
             }
         });
-        match replied.await {
-            Ok(Reply::Done(messages)) => {
-                let messages = messages.into_iter().map(convert::message).collect();
-                let mut result = GetPromptResult::new(messages);
-                result.description = Some(offered.prompt.description.clone());
-                Ok(GetPromptResponse::Complete(result))
-            }
-            Ok(Reply::InputRequired(required)) => Ok(GetPromptResponse::InputRequired(required)),
-            Err(Refusal::Failed(error)) => Err(answer::refused(error)),
-            Err(Refusal::Protocol(error)) => Err(error),
-        }
+        got(replied.await, offered)
     }
 
     pub(super) async fn completions(

@@ -18,6 +18,7 @@ use crate::{
     access::Caller,
     capability::types::{Code, Error},
     plugin::{ListResources, Occasion, Plugin, ReadResource},
+    registry::Entry,
 };
 
 impl Server {
@@ -27,14 +28,16 @@ impl Server {
         caller: &Caller,
     ) -> Result<ListResourcesResult, ErrorData> {
         let catalog = self.registry.catalog();
-        let admitted = self.registry.admit_to_all(caller).await;
-        let _admission = admitted.map_err(answer::refused)?;
         let mut result = ListResourcesResult::default();
         let shown = |it: &&Arc<Plugin>| self.registry.shows_plugin(caller, it);
         for plugin in catalog.plugins_with_resources().filter(shown) {
             let (observer, _) = observer(&self.registry, plugin.name(), None, None);
             let entry = ListResources { config: plugin.settings.config.to_string() };
-            match plugin.enter(entry, Occasion::call(&caller.space), observer).await {
+            let listed = async {
+                let _admission = self.registry.admit(caller, plugin).await?;
+                plugin.enter(entry, Occasion::call(&caller.space), observer).await
+            };
+            match listed.await {
                 Ok(links) => result.resources.extend(links.into_iter().map(convert::resource)),
                 Err(error) => {
                     tracing::warn!(plugin = plugin.name(), "its resources: {}", error.message);
@@ -70,7 +73,13 @@ impl Server {
         uri: &str,
         caller: &Caller,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let read = self.read(uri, caller).await.map_err(|error| match error.code {
+        let entry = self.registry.entry_of_reading(caller, uri);
+        let read = self.read(uri, caller, &entry).await;
+        match &read {
+            Ok(_) => entry.end(),
+            Err(error) => entry.failed(error.code.name(), &error.message),
+        }
+        let read = read.map_err(|error| match error.code {
             Code::NotFound => {
                 ErrorData::resource_not_found(error.message, Some(json!({"uri": uri})))
             }
@@ -80,7 +89,12 @@ impl Server {
         Ok(ReadResourceResponse::Complete(result))
     }
 
-    async fn read(&self, uri: &str, caller: &Caller) -> Result<ReadResourceResult, Error> {
+    async fn read(
+        &self,
+        uri: &str,
+        caller: &Caller,
+        record: &Entry,
+    ) -> Result<ReadResourceResult, Error> {
         let not_there = || Error::new(Code::NotFound, format!("Resource not found: `{uri}`"));
         let catalog = self.registry.catalog();
         if let Some(contents) = self.registry.read_workspace(uri, &caller.space).await {
@@ -96,7 +110,8 @@ impl Server {
         let (observer, _) = observer(&self.registry, plugin.name(), None, None);
         let config = plugin.settings.config.to_string();
         let entry = ReadResource { uri: uri.to_owned(), config };
-        let contents = plugin.enter(entry, Occasion::call(&caller.space), observer).await?;
+        let occasion = Occasion::call(&caller.space).noting(&record.effects);
+        let contents = plugin.enter(entry, occasion, observer).await?;
         if contents.is_empty() {
             return Err(not_there());
         }

@@ -120,30 +120,30 @@ fn answer(status: StatusCode, kind: &'static str, text: String) -> Answer {
 
 /// What is wrong with who asks: a page of the web that was led here by a name of its own has another host than ours, and says from
 /// where it comes.
-pub(super) fn check(headers: &HeaderMap, hosts: &[String]) -> Result<(), Answer> {
+pub(super) fn check(headers: &HeaderMap, hosts: &[String]) -> Result<(), Box<Answer>> {
     let host = headers.get(header::HOST).and_then(|it| it.to_str().ok());
     let name = host.and_then(|it| it.parse::<Authority>().ok());
     let known = |name: &Authority| {
         hosts.iter().any(|it| it.eq_ignore_ascii_case(name.host()) || *it == name.as_str())
     };
     if !name.is_some_and(|name| known(&name)) {
-        return Err(plain(StatusCode::FORBIDDEN, "the header `Host` names another host"));
+        return Err(plain(StatusCode::FORBIDDEN, "the header `Host` names another host").into());
     }
     if headers.contains_key(header::ORIGIN) {
-        return Err(plain(StatusCode::FORBIDDEN, "web pages do not watch over this host"));
+        return Err(plain(StatusCode::FORBIDDEN, "web pages do not watch over this host").into());
     }
     Ok(())
 }
 
 /// Only to look at.
-pub(super) fn check_method(method: &Method) -> Result<(), Answer> {
+pub(super) fn check_method(method: &Method) -> Result<(), Box<Answer>> {
     if matches!(*method, Method::GET | Method::HEAD) {
         return Ok(());
     }
     let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "this is only to look at");
     let allowed = header::HeaderValue::from_static("GET, HEAD");
     refused.headers_mut().insert(header::ALLOW, allowed);
-    Err(refused)
+    Err(refused.into())
 }
 
 impl Lookout {
@@ -201,7 +201,7 @@ impl Lookout {
             if self.token.is_some() { Ok(()) } else { check(request.headers(), &own_hosts()) }
         });
         if let Err(refused) = allowed {
-            return refused;
+            return *refused;
         }
         if !page.is_open() && !self.lets_in(request.headers()) {
             let mut refused =
