@@ -305,3 +305,78 @@ fn a_first_era_user_is_not_asked_for_ever() {
     let result = converse(&mut host, call, &vec![empty; 10]);
     assert_eq!(failure(&result), "LIMIT: it asked more than 10 times");
 }
+
+/// Roles whose destructive tools ask first, for whoever started the host.
+const CAREFUL: &str = "
+[access]
+local = ['careful']
+[access.roles.careful]
+allow = ['*']
+[plugins.noter.grants]
+store = true
+";
+
+fn careful() -> Setup {
+    let config = format!("{GRANTS}{CAREFUL}");
+    Setup::new().plugins(&["asker", "noter"]).config(&config)
+}
+
+fn write() -> Value {
+    json!({"name": "note_write", "arguments": {"id": "plan", "text": "a"}})
+}
+
+fn is_written(host: &mut Host) -> bool {
+    let read = host.request("resources/read", json!({"uri": "note://plan"}));
+    read["result"]["contents"][0]["text"] == "a"
+}
+
+const QUESTION: &str = r#"`note_write` of plugin `noter` may destroy what cannot be had back. Call it with {"id":"plan","text":"a"}?"#;
+
+#[test]
+fn the_host_asks_for_a_tool_that_destroys_and_does_not_ask() {
+    let mut host = careful().modern();
+    host.capabilities = json!({"elicitation": {"form": {}}});
+    let result = host.request("tools/call", write())["result"].clone();
+    assert_eq!(result["inputRequests"]["confirm"]["params"]["message"], QUESTION);
+    let state = state(&result, "confirm");
+    assert!(!is_written(&mut host), "before the answer");
+    let no = answered(&write(), "confirm", &json!({"action": "decline"}), &state);
+    let refused = host.request("tools/call", no)["result"].clone();
+    assert_eq!(failure(&refused), "DENIED: the user said no");
+    assert!(!is_written(&mut host));
+    host.request("tools/call", answered(&write(), "confirm", &yes(), &state));
+    assert!(is_written(&mut host));
+}
+
+#[test]
+fn the_host_asks_in_the_first_era_too() {
+    let mut host = careful().start();
+    host.initialize(LEGACY, &json!({"elicitation": {}}));
+    let no = converse(&mut host, write(), &[json!({"action": "cancel"})]);
+    assert_eq!(failure(&no), "DENIED: the user said no");
+    assert!(!is_written(&mut host));
+    converse(&mut host, write(), &[yes()]);
+    assert!(is_written(&mut host));
+}
+
+#[test]
+fn a_tool_that_asks_by_itself_is_not_asked_about_twice() {
+    let mut host = careful().modern();
+    host.capabilities = json!({"elicitation": {"form": {}}});
+    let result = host.request("tools/call", wipe())["result"].clone();
+    assert_eq!(result["inputRequests"]["confirm"]["params"]["message"], "Delete /a?");
+    let state = state(&result, "confirm");
+    let done = host.request("tools/call", answered(&wipe(), "confirm", &yes(), &state));
+    assert_eq!(text_of(&done["result"]), "deleted /a");
+    assert!(is_wiped(&mut host));
+}
+
+#[test]
+fn without_a_way_to_ask_nothing_is_destroyed() {
+    let mut host = careful().modern();
+    for call in [write(), wipe()] {
+        let refused = host.request("tools/call", call)["result"].clone();
+        assert!(failure(&refused).contains("`access.roles.careful.unasked = true`"), "{refused}");
+    }
+    assert!(!is_written(&mut host) && !is_wiped(&mut host));
+}

@@ -10,6 +10,8 @@
 //!
 //! `cargo xtask bench stacks`: what the user's containers and stacks cost, beside the engine and `docker-compose`.
 //!
+//! `cargo xtask bench many`: what it costs to know who calls and to keep the record; `bench/many.rs` says more.
+//!
 //! `bench/figures.rs` says what each figure is, `bench/flood.rs` what a flood does, `bench/table.rs` what it must be.
 
 mod desk;
@@ -17,6 +19,7 @@ mod containers;
 mod sessions;
 mod jobs;
 mod fleet;
+mod many;
 mod stacks;
 mod figures;
 mod flood;
@@ -49,6 +52,7 @@ pub(crate) enum Suite {
     Jobs,
     Fleet,
     Stacks,
+    Many,
 }
 
 pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
@@ -59,6 +63,7 @@ pub(crate) fn bench(suite: Suite, runs: usize) -> Result<ExitCode> {
         Suite::Jobs => jobs::bench(runs.max(LEAST_RUNS)),
         Suite::Fleet => fleet::bench(runs.max(LEAST_RUNS)),
         Suite::Stacks => stacks::bench(runs.max(LEAST_RUNS)),
+        Suite::Many => many::bench(runs.max(LEAST_RUNS)),
     }
 }
 

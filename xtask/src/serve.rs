@@ -77,6 +77,11 @@ impl Server {
         Ok(Self { program: program.into(), arguments, http, environment, folder: Some(folder) })
     }
 
+    /// The same, but that callers over HTTP have to say who they are.
+    pub(crate) fn asking(self) -> Self {
+        Self { http: &["--http", "127.0.0.1:0"], ..self }
+    }
+
     /// The host with one of its own plugins, granted what the tables say.
     pub(crate) fn alone(
         program: &Path,

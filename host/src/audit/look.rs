@@ -20,6 +20,9 @@ use crate::{
     time::iso,
 };
 
+/// So many rows are taken away at once.
+const CUT_AT_ONCE: i64 = 10_000;
+
 /// The first line of an export: what its rows go on from.
 #[derive(Deserialize, Serialize)]
 struct Begun {
@@ -121,11 +124,24 @@ pub fn rotate(place: &Place, before: i64) -> anyhow::Result<Option<(PathBuf, u64
     let file = place.archives.join(format!("{first}-{}.jsonl", written.last.seq));
     fs::rename(&partial, &file)?;
     fs::File::open(&place.archives)?.sync_all()?;
-    let mut trail = Trail::open(&place.trail)?;
-    trail.cut(&written.last)?;
-    let head = Head { start: Point::of(&written.last), end: Point::of(&trail.reader()?.end()?) };
-    head.write(&Head::open(&place.head)?)?;
+    cut(place, &written.last)?;
     Ok(Some((file, written.rows)))
+}
+
+/// Bit by bit, so that a host that records meanwhile never waits for long.
+fn cut(place: &Place, last: &Link) -> anyhow::Result<()> {
+    let mut trail = Trail::open(&place.trail)?;
+    let (reader, head) = (trail.reader()?, Head::open(&place.head)?);
+    loop {
+        let next = last.seq.min(reader.start()?.seq + CUT_AT_ONCE);
+        let next = reader.at(next)?.context("somebody else takes rows away")?;
+        trail.cut(&next)?;
+        let kept = Head { start: Point::of(&next), end: Point::of(&reader.end()?) };
+        kept.write(&head)?;
+        if next == *last {
+            return Ok(());
+        }
+    }
 }
 
 fn archive(place: &Place, before: i64, partial: &Path) -> anyhow::Result<Option<(i64, Written)>> {

@@ -92,6 +92,7 @@ impl Serve {
         tokio::spawn(look_after(registry.clone(), state));
         tokio::spawn(take_up_jobs(registry.clone()));
         tokio::spawn(note_start(registry.clone()));
+        tokio::spawn(registry.clone().archive_daily());
         let ending = registry.clone();
         let served = tokio::select! {
             served = self.serve(registry) => served,

@@ -5,13 +5,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{By, OfferedTool, Registry};
 use crate::{
     access::Caller,
-    audit::{Arguments, Audit, Effects, Event, Kind},
+    audit::{self, Arguments, Audit, Effects, Event, Kind},
     capability::{
         tools::{Hints, Output},
         types::{Content, Error},
@@ -20,7 +20,12 @@ use crate::{
     plugin::Plugin,
     policy::LOCAL,
     secrets::Values,
+    time::now,
 };
+
+/// How long after its start a host looks for the first time.
+const FIRST: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A call, from its beginning to its row. One that is dropped before its end was cancelled.
 pub struct Entry {
@@ -82,6 +87,36 @@ impl Registry {
         let policy = self.revision();
         let event = Event::new(Kind::Admin, LOCAL, act);
         self.doors.audit.note(Event { policy, effects, error, ..event });
+    }
+
+    /// Once a day, takes the rows away that are older than the operator wants to keep, as long as the host runs.
+    pub async fn archive_daily(self: Arc<Self>) {
+        let soon = tokio::time::Instant::now() + FIRST;
+        let mut days = tokio::time::interval_at(soon, DAY);
+        loop {
+            days.tick().await;
+            let keep = self.config().audit.keep_days;
+            let Some(place) = self.doors.audit.place().cloned().filter(|_| keep > 0) else {
+                continue;
+            };
+            let kept = DAY.as_millis() as u64 * u64::from(keep);
+            let before = i64::try_from(now().saturating_sub(kept)).unwrap_or(i64::MAX);
+            let archived = tokio::task::spawn_blocking(move || {
+                if place.trail.exists() { audit::rotate(&place, before) } else { Ok(None) }
+            });
+            let (effects, error) = match archived.await {
+                Ok(Ok(None)) => continue,
+                Ok(Ok(Some((file, rows)))) => {
+                    (vec![format!("record archive {rows} rows in {}", file.display())], None)
+                }
+                Ok(Err(error)) => (Vec::new(), Some(format!("{error:#}"))),
+                Err(error) => (Vec::new(), Some(error.to_string())),
+            };
+            if let Some(error) = &error {
+                tracing::error!("old rows of the record are not taken away: {error}");
+            }
+            self.note_admin("audit rotate", effects, error);
+        }
     }
 
     /// The values that no plugin and nobody else may read.

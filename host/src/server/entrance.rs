@@ -121,7 +121,7 @@ impl Entrance {
             let fits = watch::check_method(request.method());
             let fits = fits.and_then(|()| watch::check(request.headers(), &self.hosts));
             return match fits {
-                Err(refused) => Some(whole(refused)),
+                Err(refused) => Some(whole(*refused)),
                 Ok(()) if page.is_open() => Some(whole(page.answer(&self.registry).await)),
                 Ok(()) => None,
             };

@@ -9,11 +9,19 @@ const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","i
 pub(super) struct Web {
     http: Http,
     authority: String,
+    /// A header line, or nothing.
+    token: String,
 }
 
 impl Web {
     pub(super) fn connect(authority: &str) -> Result<Self> {
-        Ok(Self { http: Http::connect(authority)?, authority: authority.to_owned() })
+        let (http, authority) = (Http::connect(authority)?, authority.to_owned());
+        Ok(Self { http, authority, token: String::new() })
+    }
+
+    /// The same as whoever has this token.
+    pub(super) fn with_token(self, token: &str) -> Self {
+        Self { token: format!("Authorization: Bearer {token}\r\n"), ..self }
     }
 
     /// Reads the page of figures.
@@ -28,10 +36,11 @@ impl Web {
             format!("{{\"name\":\"{tool}\",\"arguments\":{arguments},\"_meta\":{META}}}");
         let body = message(1, "tools/call", &parameters);
         let request = format!(
-            "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+            "POST /mcp HTTP/1.1\r\nHost: {}\r\n{}Content-Type: application/json\r\n\
              Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n\
              Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\nContent-Length: {}\r\n\r\n{body}",
             self.authority,
+            self.token,
             body.len(),
         );
         Ok(str::from_utf8(self.http.ask(&request)?)?)
