@@ -154,7 +154,7 @@ fn a_host_that_answers_is_well_and_one_that_is_gone_is_not() {
     assert!(text.contains("nobody listens on"), "{text}");
     let (code, text) = health(&plain, &[]);
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("neither `--at` nor"), "{text}");
+    assert!(text.contains("`metrics.listen` names no address"), "{text}");
 }
 
 /// The program that needs no library, if somebody built it.

@@ -31,7 +31,7 @@ impl Hour {
             getrandom::fill(&mut key).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
             return Ok(Self(Key::new(HMAC_SHA256, &key)));
         };
-        let key = secret.value()?;
+        let key = secret.fetch()?;
         ensure!(
             key.len() >= KEY,
             "`{secret}` has fewer than {KEY} characters; `openssl rand -hex 32` makes some"

@@ -46,8 +46,11 @@ impl Health {
     /// Where the configuration has it listen, as seen from this machine.
     fn configured(&self) -> anyhow::Result<SocketAddr> {
         let config = self.opening.config()?;
-        let Some(mut at) = config.http.listen else {
-            bail!("neither `--at` nor `http.listen` says where the host listens");
+        let plain = config.http.listen.filter(|_| config.http.tls.is_none());
+        let Some(mut at) = config.metrics.listen.or(plain) else {
+            bail!(
+                "`metrics.listen` names no address, and `http.listen` none without TLS; set the first, or say `--at`"
+            );
         };
         if at.ip().is_unspecified() {
             at.set_ip(if at.is_ipv4() {

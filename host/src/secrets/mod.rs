@@ -7,7 +7,7 @@ mod hidden;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    env, fmt, fs,
+    env, fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -150,19 +150,6 @@ impl Values {
         self.earlier.push_back(value.to_owned());
         if self.earlier.len() > MOST_EARLIER {
             self.earlier.pop_front();
-        }
-    }
-}
-
-impl Reference {
-    /// The value, as it is at this moment: for what the host itself signs.
-    pub fn value(&self) -> anyhow::Result<String> {
-        match self {
-            Self::Environment(name) => variable(name),
-            Self::File(path) => {
-                let text = fs::read_to_string(path);
-                trimmed(&text.with_context(|| format!("cannot read `{}`", path.display()))?)
-            }
         }
     }
 }

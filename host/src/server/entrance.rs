@@ -57,45 +57,44 @@ pub(super) struct Peer {
 }
 
 impl Entrance {
-    pub(super) async fn answer(&self, mut request: Request<Incoming>, peer: Peer) -> Reply {
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
         let path = request.uri().path();
         let page = Page::at(path).filter(|_| path != self.path);
-        if page.is_none()
-            && let Some(reply) = self.told_before(&request)
-        {
+        if let Some(reply) = self.told_to_all(&request, page).await {
             return reply;
-        }
-        if let Some(page) = page {
-            let fit = watch::check_method(request.method());
-            if let Err(refused) = fit.and_then(|()| watch::check(request.headers(), &self.hosts)) {
-                return whole(*refused);
-            }
-            if page.is_open() {
-                return whole(page.answer(&self.registry).await);
-            }
         }
         let header = request.headers().get(header::AUTHORIZATION);
         // What is no text is no token, and not the same as nothing.
         let header = header.map(|it| it.to_str().unwrap_or_default());
-        let from = Some(peer.address);
-        let caller = match self.access.caller(header, peer.vouched.as_ref(), from).await {
+        let (vouched, from) = (peer.vouched.as_ref(), Some(peer.address));
+        let caller = match self.access.caller(header, vouched, from).await {
             Ok(caller) => caller,
             Err(refused) => return self.refusal(&refused),
         };
         if let Some(page) = page {
             return whole(page.answer_to(&self.registry, &caller).await);
         }
+        self.pass_on(request, caller, peer.address).await
+    }
+
+    /// To what answers calls, in the session that it belongs to.
+    async fn pass_on(
+        &self,
+        mut request: Request<Incoming>,
+        caller: Caller,
+        address: IpAddr,
+    ) -> Reply {
         let (id, under_way) = self.session_of(&caller, &mut request);
         let ended = request.method() == Method::DELETE;
         let mut request = match read(request).await {
             Ok(request) => request,
             Err(refusal) => return refusal,
         };
-        let speaker = match self.speaker(&mut request, peer.address).await {
+        let speaker = match self.speaker(&mut request, address).await {
             Ok(speaker) => speaker.unwrap_or_else(|| caller.clone()),
             Err(refused) => return self.refusal(&refused),
         };
-        request.extensions_mut().insert(From(peer.address));
+        request.extensions_mut().insert(From(address));
         request.extensions_mut().insert(speaker);
         let response = self.service.handle(request).await;
         if let Some(id) = id.filter(|_| ended || response.status() == StatusCode::NOT_FOUND) {
@@ -104,7 +103,7 @@ impl Entrance {
         // One that begins here is known from here on, and its caller's.
         let begun = || {
             let id = session(response.headers())?;
-            self.access.came(&caller, from);
+            self.access.came(&caller, Some(address));
             Some(self.sessions.begin(&id, &caller))
         };
         let under_way = under_way.or_else(begun);
@@ -112,8 +111,21 @@ impl Entrance {
     }
 
     /// What is answered whoever asks.
-    fn told_before(&self, request: &Request<Incoming>) -> Option<Reply> {
+    async fn told_to_all(&self, request: &Request<Incoming>, page: Option<Page>) -> Option<Reply> {
         let path = request.uri().path();
+        if DECISIVE.iter().any(|name| request.headers().get_all(name).iter().count() > 1) {
+            let told = "a header that decides who may come in stands there twice";
+            return Some(plain(StatusCode::BAD_REQUEST, told));
+        }
+        if let Some(page) = page {
+            let fits = watch::check_method(request.method());
+            let fits = fits.and_then(|()| watch::check(request.headers(), &self.hosts));
+            return match fits {
+                Err(refused) => Some(whole(refused)),
+                Ok(()) if page.is_open() => Some(whole(page.answer(&self.registry).await)),
+                Ok(()) => None,
+            };
+        }
         if let Some(metadata) = self.metadata(path) {
             let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
             return Some(if is_read {
@@ -125,10 +137,6 @@ impl Entrance {
         if path != self.path {
             let told = "the endpoint is elsewhere; the host printed where";
             return Some(plain(StatusCode::NOT_FOUND, told));
-        }
-        if DECISIVE.iter().any(|name| request.headers().get_all(name).iter().count() > 1) {
-            let told = "a header that decides who may come in stands there twice";
-            return Some(plain(StatusCode::BAD_REQUEST, told));
         }
         (request.method() == Method::OPTIONS).then(|| {
             plain(StatusCode::METHOD_NOT_ALLOWED, "web pages of other origins are not served")

@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ROUND: Duration = Duration::from_secs(1);
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
+/// The same where somebody else owns a file: a service manager gives the host one of root's by the rights of a group.
+const OTHERS_OF_GIVEN: u32 = 0o037;
 
 pub(super) struct Tls {
     config: TlsConfig,
@@ -153,8 +155,9 @@ fn whole(path: &Path) -> anyhow::Result<Vec<u8>> {
 fn private(path: &Path) -> anyhow::Result<Vec<u8>> {
     let shown = path.display();
     let metadata = fs::metadata(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
     ensure!(
-        metadata.mode() & OTHERS == 0,
+        metadata.mode() & if ours { OTHERS } else { OTHERS_OF_GIVEN } == 0,
         "others can read the private key in `{shown}`; `chmod 600` it"
     );
     whole(path)
