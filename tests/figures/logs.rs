@@ -6,6 +6,8 @@ use crate::support::{Host, Setup, site::Site};
 
 /// Values that nobody would write by chance.
 const SECRET: &str = "canary-of-the-\"deep\"-mine";
+/// A filter that names even what rmcp keeps to itself.
+const EVERYTHING: &str = "trace,rmcp=trace,rmcp::service=trace,rmcp::transport=trace,hyper=trace";
 const TOKEN: &str = "canary-of-the-token";
 
 /// A host that logs all that it can, with a secret that travels, and a tool called with more of them.
@@ -17,7 +19,7 @@ fn busy(more: &str) -> Host {
         site.origin()
     );
     let setup = Setup::new().plugins(&["greedy", "echo"]).config(&config);
-    let setup = setup.environment("KEY", SECRET).environment("WINDLASS_LOG", "trace");
+    let setup = setup.environment("KEY", SECRET).environment("WINDLASS_LOG", EVERYTHING);
     let mut host = setup.environment("MCP_BEARER_TOKEN", TOKEN).modern();
     let secret = json!({"name": "authorization", "secret": "key"});
     call(&mut host, "fetch", &json!({"url": site.origin(), "headers": [secret]}));
@@ -40,7 +42,7 @@ fn no_secret_is_in_a_log_of_any_level() {
         let mut host = busy(more);
         host.end();
         let said = host.errors();
-        assert!(said.contains("DEBUG") && said.contains("TRACE"), "little is logged: {said}");
+        assert!(said.contains("called"), "little is logged: {said}");
         assert!(
             !said.contains("canary"),
             "{}",

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
@@ -43,7 +43,6 @@ static SAID: AtomicBool = AtomicBool::new(false);
 
 /// Starts it with a filter such as `info,windlass::plugin=debug`.
 pub(super) fn start(filter: &str, format: Option<LogFormat>) -> anyhow::Result<()> {
-    // Below `error` rmcp logs messages, arguments and results among them.
     let whole = format!("{filter},rmcp=error,hyper=warn,h2=warn,reqwest=warn,rustls=warn");
     let parsed =
         EnvFilter::try_new(whole).map_err(|error| anyhow::anyhow!("--log `{filter}`: {error}"))?;
@@ -106,6 +105,9 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> std::fmt::Result {
+        if is_overheard(event.metadata()) {
+            return Ok(());
+        }
         if !JSON.load(Ordering::Relaxed) {
             return self.text.format_event(context, writer, event);
         }
@@ -121,6 +123,12 @@ where
     }
 }
 
+/// Below `error` rmcp logs messages, arguments and results among them, and a filter may name a part of it.
+fn is_overheard(line: &Metadata<'_>) -> bool {
+    let target = line.target();
+    *line.level() > Level::ERROR && (target == "rmcp" || target.starts_with("rmcp::"))
+}
+
 /// The fields of one line.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
@@ -128,7 +136,12 @@ struct Fields(Map<String, Value>);
 impl Fields {
     fn add(&mut self, field: &Field, value: impl Into<Value>) {
         let name = field.name();
-        let value = if names_secret(name) { HIDDEN.into() } else { value.into() };
+        let value = match value.into() {
+            _ if names_secret(name) => HIDDEN.into(),
+            // Written once more as JSON, a value would be another text.
+            Value::String(text) => masked(&text).into(),
+            other => other,
+        };
         self.0.insert(name.to_owned(), value);
     }
 }
@@ -166,6 +179,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
+    use crate::secrets::hide;
 
     /// Keeps the fields of all events.
     struct Kept(Arc<Mutex<Vec<Value>>>);
@@ -183,10 +197,17 @@ mod tests {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let subscriber = tracing_subscriber::registry().with(Kept(kept.clone()));
         tracing::subscriber::with_default(subscriber, || {
-            tracing::error!(api_key = "a", Password = ?"b", auth_tries = 3, "said");
+            hide("canary of a \"field\"");
+            let held = Some("canary of a \"field\"");
+            tracing::error!(api_key = "a", Password = ?"b", auth_tries = 3, ?held, "said");
         });
-        let expected =
-            json!({"message": "said", "api_key": HIDDEN, "Password": HIDDEN, "auth_tries": HIDDEN});
+        let expected = json!({
+            "message": "said",
+            "api_key": HIDDEN,
+            "Password": HIDDEN,
+            "auth_tries": HIDDEN,
+            "held": format!("Some(\"{HIDDEN}\")"),
+        });
         assert_eq!(*kept.lock().unwrap(), [expected]);
     }
 }
