@@ -1,5 +1,12 @@
 //! Containers of a caller, ours and the user's, on a real engine.
 
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt as _,
+    process,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
 use serde_json::{Value, json};
 
 use super::{Caller, disk::config, failed, killed};
@@ -7,7 +14,7 @@ use crate::{
     rooms::act,
     support::{
         Setup,
-        engine::{IMAGE, api::Api, docker, instance, labelled, sweep},
+        engine::{IMAGE, api::Api, docker, labelled, sweep},
         failure,
         http::HttpHost,
         inside::inside,
@@ -18,20 +25,23 @@ use crate::{
 /// What a test made goes with it, whatever comes of it.
 struct Swept {
     engine: Api,
-    /// Known as soon as anything is made.
-    state: std::path::PathBuf,
+    instance: String,
 }
 
 impl Swept {
     fn host(setup: Setup) -> Option<(Self, HttpHost)> {
         let engine = docker()?;
         let setup = setup.environment("DOCKER_HOST", engine.address());
-        let state = setup.state();
-        Some((Self { engine, state }, setup.http()))
+        // Named before the host names itself: its folder may be gone when this is dropped.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let instance = format!("quota-{}-{}", process::id(), since.as_nanos());
+        DirBuilder::new().mode(0o700).create(setup.state()).unwrap();
+        fs::write(setup.state().join("instance"), &instance).unwrap();
+        Some((Self { engine, instance }, setup.http()))
     }
 
     fn theirs(&self) -> Vec<Value> {
-        let label = format!("windlass.host={}", instance(&self.state));
+        let label = format!("windlass.host={}", self.instance);
         labelled(&self.engine, &label).unwrap_or_default()
     }
 }
@@ -39,11 +49,7 @@ impl Swept {
 impl Drop for Swept {
     /// It is called where a panic would end all tests.
     fn drop(&mut self) {
-        let instance = instance(&self.state);
-        if instance.is_empty() {
-            return;
-        }
-        sweep(&self.engine, &instance);
+        sweep(&self.engine, &self.instance);
         for id in self.theirs().iter().filter_map(|it| it["Id"].as_str()) {
             let _ = self.engine.delete(&format!("/containers/{id}?force=1&v=1"));
         }

@@ -1,7 +1,7 @@
 //! Which containers a plugin may make, and what may run in them.
 
 use super::{
-    Approved, Beside, Image, Policy, Reach, Taken, beside,
+    Approved, Beside, Image, Policy, Reach, beside,
     processes::{LONGEST_NAME, check_key},
 };
 use crate::{
@@ -44,15 +44,6 @@ pub struct NewContainer {
     pub most: u32,
     /// The trace that it belongs to.
     pub trace: Option<String>,
-}
-
-impl NewContainer {
-    /// How much it may use.
-    pub fn takes(&self) -> Taken {
-        let name = self.alias.clone().unwrap_or_else(|| self.image.name.clone());
-        let (cpus, memory_mib) = (Some(self.cpus.into()), Some(self.memory_mib.into()));
-        Taken { name, cpus, memory_mib }
-    }
 }
 
 /// The same as the plugin asks for it.

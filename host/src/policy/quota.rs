@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use super::NewContainer;
 use crate::config::{AccessConfig, Bounded, QuotaConfig};
 
 /// How many things are named of those that take something.
@@ -169,6 +170,15 @@ impl Bound {
     )]
     pub fn whole(&self) -> usize {
         self.most as usize
+    }
+}
+
+impl NewContainer {
+    /// How much it may use.
+    pub fn takes(&self) -> Taken {
+        let name = self.alias.clone().unwrap_or_else(|| self.image.name.clone());
+        let (cpus, memory_mib) = (Some(self.cpus.into()), Some(self.memory_mib.into()));
+        Taken { name, cpus, memory_mib }
     }
 }
 
