@@ -41,7 +41,7 @@ fn event(number: u64) -> Event {
         arguments: Arguments::new(format!(
             r#"{{"path":"/workspace/file-{number}","text":"hello"}}"#
         )),
-        error: (number / 3 % 20 == 0).then(|| "NOT_FOUND: it is not there".to_owned()),
+        error: (number / 3).is_multiple_of(20).then(|| "NOT_FOUND: it is not there".to_owned()),
         effects: vec![format!("workspace write {number:08x}")],
         duration_us: 90 + number % 1000,
         bytes: 200,

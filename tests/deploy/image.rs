@@ -112,8 +112,8 @@ impl Deployed {
         ];
         let reply = self.client.ask("POST", "/mcp", &headers, &message).unwrap();
         let body = String::from_utf8_lossy(&reply.body).into_owned();
-        let data = body.lines().filter_map(|line| line.strip_prefix("data:"));
-        let last = data.last().unwrap_or(&body);
+        let mut data = body.lines().filter_map(|line| line.strip_prefix("data:"));
+        let last = data.next_back().unwrap_or(&body);
         let answer: Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{reply:?}"));
         let result = answer["result"].clone();
         assert!(result["isError"] == false, "{tool}: {answer}");

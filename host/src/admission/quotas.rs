@@ -23,6 +23,9 @@ use crate::{
     policy::{LOCAL, Over, Quota, quota_of, quota_of_all, quota_of_local},
 };
 
+/// Held by who looks and takes.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// With which roles callers came last.
 const KIND: Kind = Kind("caller");
 
@@ -39,7 +42,7 @@ struct Inner {
     /// What the seconds of the minutes are counted from. Nobody can set that clock.
     start: Instant,
     /// One at a time takes what is bounded: of two at once that see room for one, one gets it.
-    taking: Mutex<BTreeMap<(Bounded, String), Arc<tokio::sync::Mutex<()>>>>,
+    taking: Mutex<BTreeMap<(Bounded, String), Turn>>,
     refused: Refused,
 }
 

@@ -177,7 +177,7 @@ pub fn verify_archive(file: &Path) -> anyhow::Result<Verified> {
 }
 
 fn bytes(hash: &str) -> anyhow::Result<Vec<u8>> {
-    ensure!(hash.len() % 2 == 0, "`{hash}` is no hash");
+    ensure!(hash.len().is_multiple_of(2), "`{hash}` is no hash");
     let pair = |at| hash.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<_> = (0..hash.len()).step_by(2).map(pair).collect();
     bytes.with_context(|| format!("`{hash}` is no hash"))
