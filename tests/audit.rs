@@ -136,7 +136,7 @@ fn a_record_that_nobody_touched_is_whole() {
 #[test]
 fn no_change_of_a_record_goes_unseen() {
     for (what, sql) in [
-        ("a body", "UPDATE rows SET body = replace(body, 'number 3', 'number 4') WHERE seq = 6"),
+        ("a body", "UPDATE rows SET body = replace(body, 'number 3', 'number 4')"),
         ("a time", "UPDATE rows SET time = time + 1 WHERE seq = 6"),
         ("a caller", "UPDATE marks SET caller = 'eve'"),
         ("a mark", "UPDATE rows SET mark = (SELECT max(id) FROM marks) WHERE seq = 6"),
@@ -217,7 +217,7 @@ fn a_host_that_is_killed_loses_nothing_that_was_to_be_recorded_first() {
     for number in 0..5 {
         host.call("note_write", json!({"id": format!("n{number}"), "text": "a"}));
     }
-    host.signal("KILL");
+    host.signal("-KILL");
     host.wait();
     let setup = host.restart();
     assert_eq!(rows(&setup, &["--type", "tool_start"]).len(), 5);

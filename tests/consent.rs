@@ -344,6 +344,10 @@ fn the_host_asks_for_a_tool_that_destroys_and_does_not_ask() {
     let refused = host.request("tools/call", no)["result"].clone();
     assert_eq!(failure(&refused), "DENIED: the user said no");
     assert!(!is_written(&mut host));
+    // The question was answered: that it was asked counts no more.
+    let late = host.request("tools/call", answered(&write(), "confirm", &yes(), &state));
+    assert!(!is_written(&mut host), "{late}");
+    let state = ask(&mut host, &write(), "confirm");
     host.request("tools/call", answered(&write(), "confirm", &yes(), &state));
     assert!(is_written(&mut host));
 }

@@ -160,7 +160,7 @@ fn the_token_stays_the_same_and_in_its_file() {
     let arguments = fs::read(format!("/proc/{}/cmdline", host.pid())).unwrap();
     assert!(!String::from_utf8_lossy(&arguments).contains(&token));
     let (setup, said) = host.end();
-    assert!(said.contains("TRACE"), "nothing is logged: {said}");
+    assert!(said.contains("DEBUG"), "nothing is logged: {said}");
     assert!(!said.contains(&token), "stderr holds the token");
     assert_eq!(setup.http().token(), token, "a restart changed the token");
 }

@@ -19,6 +19,7 @@ use crate::{
     database::{Link, Trail},
     error::{Result, unavailable},
     policy::LOCAL,
+    private,
     secrets::Values,
     time::now,
 };
@@ -296,6 +297,9 @@ impl Writer {
 
 /// Opens the record, which says of itself where it is not what it was.
 fn open(place: &Place) -> anyhow::Result<(Trail, fs::File)> {
+    if let Some(folder) = place.trail.parent() {
+        private::make_folder(folder)?;
+    }
     let mut trail = Trail::open(&place.trail)?;
     let told = match Head::read(place) {
         Ok(kept) => kept.map_or(Ok(None), |kept| chain::differs(&kept, &trail.reader()?))?,

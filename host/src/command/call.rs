@@ -89,7 +89,9 @@ impl Call {
             }
             Err(error) => entry.failed(&error.code_for_programs(), &error.message),
         }
-        registry.doors().audit.flush().await.map_err(told)?;
+        if let Err(failure) = registry.doors().audit.flush().await {
+            output::to_stderr(&format!("the call is not recorded: {:#}", told(failure)));
+        }
         match result {
             Ok(output) => self.show(output)?,
             Err(error) => {

@@ -126,7 +126,7 @@ where
 /// Below `error` rmcp logs messages, arguments and results among them, and a filter may name a part of it.
 fn is_overheard(line: &Metadata<'_>) -> bool {
     let target = line.target();
-    *line.level() > Level::ERROR && (target == "rmcp" || target.starts_with("rmcp::"))
+    *line.level() > Level::ERROR && target.split("::").next() == Some("rmcp")
 }
 
 /// The fields of one line.

@@ -91,7 +91,7 @@ impl Serve {
         let state = self.opening.state.directory()?;
         tokio::spawn(look_after(registry.clone(), state));
         tokio::spawn(take_up_jobs(registry.clone()));
-        tokio::spawn(note_start(registry.clone()));
+        let beginning = tokio::spawn(note_start(registry.clone(), HEAD_START));
         tokio::spawn(registry.clone().archive_daily());
         let ending = registry.clone();
         let served = tokio::select! {
@@ -110,6 +110,10 @@ impl Serve {
             }
         }
         traces.flush(LAST_TRACES).await;
+        if !beginning.is_finished() {
+            beginning.abort();
+            note_start(ending.clone(), Duration::ZERO).await;
+        }
         let error = served.as_ref().err().map(|error| format!("{error:#}"));
         ending.note_admin("host end", Vec::new(), error);
         if let Err(failure) = doors.audit.flush().await {
@@ -175,8 +179,8 @@ fn raise_open_files() {
 }
 
 /// Records that the host begins, and with what. The first answer does not wait for it.
-async fn note_start(registry: Arc<Registry>) {
-    sleep(HEAD_START).await;
+async fn note_start(registry: Arc<Registry>, after: Duration) {
+    sleep(after).await;
     let plugin = |plugin: &Arc<Plugin>| format!("plugin {} {}", plugin.name(), plugin.digest);
     let noting = registry.clone();
     let plugins = move || noting.catalog().plugins.values().map(plugin).collect();

@@ -70,13 +70,11 @@ impl Server {
             return Ok(self.authenticate(request, &context).await.into());
         }
         let client = client(&context);
-        // What a caller may not call at all is not there for it.
-        let offered = self.registry.catalog().tools.get(&*request.name).cloned();
-        let Some(tool) = offered.filter(|tool| self.registry.shows(&caller, tool)) else {
+        let Some(tool) = self.offered(&caller, &request.name) else {
             self.registry.note_unknown(&caller, client, &request.name);
+            measured::count_unknown(&self.registry);
             let message =
                 format!("Unknown tool: `{}`; tools/list names all there are", request.name);
-            measured::count_unknown(&self.registry);
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut entry = self.registry.entry(&caller, client, &tool);
@@ -107,17 +105,17 @@ impl Server {
             biased;
             replied = traces::within(measured.trace(), work) => {
                 measured.end(&replied);
-                match &replied {
-                    Ok(_) => entry.end(),
-                    Err(Refusal::Failed(error)) => {
-                        entry.failed(&error.code_for_programs(), &error.message);
-                    }
-                    Err(Refusal::Protocol(error)) => entry.failed("REFUSED", &error.message),
-                }
+                record(entry, &replied);
                 reply(replied)
             }
             () = cancelled.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
         }
+    }
+
+    /// What a caller may not call at all is not there for it.
+    fn offered(&self, caller: &Caller, name: &str) -> Option<Arc<OfferedTool>> {
+        let offered = self.registry.catalog().tools.get(name).cloned();
+        offered.filter(|tool| self.registry.shows(caller, tool))
     }
 
     /// The call, when it is its turn.
@@ -228,6 +226,14 @@ impl<'a> Asked<'a> {
 enum Came {
     Output(Output),
     Job(String),
+}
+
+fn record(entry: Entry, replied: &Result<CallToolResponse, Refusal>) {
+    match replied {
+        Ok(_) => entry.end(),
+        Err(Refusal::Failed(error)) => entry.failed(&error.code_for_programs(), &error.message),
+        Err(Refusal::Protocol(error)) => entry.failed("REFUSED", &error.message),
+    }
 }
 
 fn reply(replied: Result<CallToolResponse, Refusal>) -> Result<CallToolResponse, ErrorData> {
