@@ -344,7 +344,7 @@ mod tests {
             &[],
             &endless,
             &expect![
-                "quota: `web` has no bound of its own, and `access.quota.memory_mib` counts them: give it one for memory_mib"
+                "quota: `web` has no bound of its own, and `access.quota.memory_mib` counts them: ask for one, or set `memory_mib` in the plugin's `grants.engine`"
             ],
         );
         check_one_more("quota.containers = 1", &[], &endless, &expect!["room"]);

@@ -19,7 +19,7 @@ static VALUES: LazyLock<ArcSwap<Vec<String>>> = LazyLock::new(ArcSwap::default);
 /// Keeps a value out of every line from here on.
 pub fn hide(value: &str) {
     let json = serde_json::to_string(value).unwrap_or_default();
-    let written = json.trim_matches('"');
+    let written = json.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value);
     for form in [value, written] {
         let known = |values: &Vec<String>| values.iter().any(|it| it == form);
         if form.len() < SHORTEST || known(&VALUES.load()) {
