@@ -3,6 +3,7 @@
 //! Nobody learns which half of what they sent was wrong, and who guesses too often is not looked at for a while.
 
 mod attempts;
+mod known;
 mod tokens;
 mod hour;
 mod oauth;
@@ -26,6 +27,7 @@ use crate::{
 
 use attempts::{Counted, Guesses, MOST};
 use hour::{Claimed, Hour};
+use known::Known;
 use oauth::OAuth;
 
 pub use attempts::{ATTEMPTS, Attempts, Origin};
@@ -69,6 +71,7 @@ pub struct Access {
     own: Option<String>,
     config: AccessConfig,
     database: Database,
+    known: Known,
     guesses: Guesses,
     hour: Option<Hour>,
     oauth: Option<OAuth>,
@@ -103,6 +106,7 @@ impl Access {
             own: None,
             config: config.clone(),
             database,
+            known: Known::default(),
             guesses: Guesses::default(),
             hour: hour.transpose().context("access.authenticate_secret")?,
             oauth: config.oauth.as_ref().map(|it| OAuth::new(it, config)),
@@ -160,7 +164,8 @@ impl Access {
     ) -> Result<Granted, Refused> {
         let Some(hour) = &self.hour else { return Err(Refused::Missing) };
         self.look(from)?;
-        let found = Token::find(&self.database, secret).await.map_err(|_| Refused::Unavailable)?;
+        let found =
+            self.known.find(&self.database, secret).await.map_err(|_| Refused::Unavailable)?;
         let is_named = |it: &Token| bool::from(it.name.as_bytes().ct_eq(name.as_bytes()));
         let Some(token) = found.filter(|it| is_named(it) & it.is_good(now())) else {
             return Err(self.refuse(from));
@@ -232,7 +237,7 @@ impl Access {
             return Ok(Some(Caller::local()));
         }
         if Token::has_form(given) {
-            let token = Token::find(&self.database, given).await;
+            let token = self.known.find(&self.database, given).await;
             let token = token.map_err(|_| Refused::Unavailable)?.filter(|it| it.is_good(now()));
             return Ok(token.map(|it| self.caller_of(it)));
         }

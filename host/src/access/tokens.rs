@@ -5,9 +5,11 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::known;
 use crate::{
     database::{Database, Kind},
     error::{Result, told},
+    plugin::hex,
     time::now,
 };
 
@@ -76,6 +78,7 @@ impl Token {
         })?;
         token.revoked = Some(now());
         database.keep(KIND, &token.hash, &token).await.map_err(told)?;
+        known::say_changed(database).context("a host that runs does not know of it")?;
         Ok(token)
     }
 
@@ -84,9 +87,8 @@ impl Token {
         given.starts_with(PREFIX)
     }
 
-    /// The token that was given, good or not. What is looked up is its hash: how long that takes tells nobody anything.
-    pub(super) async fn find(database: &Database, given: &str) -> Result<Option<Self>> {
-        database.record(KIND, &hash(given)).await
+    pub(super) async fn of_hash(database: &Database, hash: &str) -> Result<Option<Self>> {
+        database.record(KIND, hash).await
     }
 
     /// The good token of this name.
@@ -100,9 +102,8 @@ impl Token {
     }
 }
 
-fn hash(secret: &str) -> String {
-    let digest = Sha256::digest(secret.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(super) fn hash(secret: &str) -> String {
+    hex(&Sha256::digest(secret.as_bytes()))
 }
 
 /// It stands in records and in the names of what its owner makes.

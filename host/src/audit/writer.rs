@@ -46,7 +46,7 @@ struct Shared {
     place: Place,
     secret: OnceLock<Secret>,
     /// Of the thread that writes, which begins with what is recorded first.
-    sender: OnceLock<Option<mpsc::Sender<Wanted>>>,
+    sender: OnceLock<Option<(mpsc::Sender<Wanted>, thread::Thread)>>,
     waiting: AtomicUsize,
     lost: AtomicU64,
     rows: AtomicU64,
@@ -147,9 +147,13 @@ impl Shared {
             return;
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        if let Some(sender) = sender {
+        if let Some((sender, writer)) = sender {
             let time = i64::try_from(now()).unwrap_or(i64::MAX);
+            let waits = waiting.is_some();
             let _ = sender.send(Wanted { event, time, waiting });
+            if waits {
+                writer.unpark();
+            }
         }
     }
 }
@@ -166,7 +170,7 @@ struct Writer {
 
 impl Writer {
     /// None: there is no thread to be had.
-    fn begin(shared: &Arc<Shared>) -> Option<mpsc::Sender<Wanted>> {
+    fn begin(shared: &Arc<Shared>) -> Option<(mpsc::Sender<Wanted>, thread::Thread)> {
         let (sender, receiver) = mpsc::channel();
         let (place, shared) = (shared.place.clone(), Arc::downgrade(shared));
         let writer = Self { shared, place, open: None, kept: Vec::new(), failed: None };
@@ -174,7 +178,7 @@ impl Writer {
             .name("audit".to_owned())
             .spawn(move || writer.run(&receiver))
             .inspect_err(|error| tracing::error!("nothing is recorded: no thread: {error}"));
-        begun.ok().map(|_| sender)
+        begun.ok().map(|begun| (sender, begun.thread().clone()))
     }
 
     fn run(mut self, receiver: &mpsc::Receiver<Wanted>) {
@@ -201,18 +205,14 @@ impl Writer {
 
     /// Takes what comes within a moment.
     fn gather(&mut self, first: Wanted, receiver: &mpsc::Receiver<Wanted>) {
-        let mut waits = first.waiting.is_some();
+        let waits = first.waiting.is_some();
         self.kept.push(first);
-        while self.kept.len() < MOST_TOGETHER {
-            let next = if waits {
-                receiver.try_recv().ok()
-            } else {
-                receiver.recv_timeout(GATHERING).ok()
-            };
-            let Some(next) = next else { return };
-            waits |= next.waiting.is_some();
-            self.kept.push(next);
+        if !waits {
+            // Not woken by each row that comes: who sends one need not wake anybody. Who waits for one does.
+            thread::park_timeout(GATHERING);
         }
+        let room = MOST_TOGETHER.saturating_sub(self.kept.len());
+        self.kept.extend(receiver.try_iter().take(room));
     }
 
     /// Writes what there is, and tells who waits.

@@ -1,6 +1,6 @@
 //! Who may call what, as the operator writes it.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Deserialize;
 
@@ -118,16 +118,17 @@ const USER: [&str; 6] = [
 
 impl AccessConfig {
     /// The role of this name, if there is one.
-    pub fn role(&self, name: &str) -> Option<Role> {
+    pub fn role(&self, name: &str) -> Option<Cow<'_, Role>> {
         if let Some(role) = self.roles.get(name) {
-            return Some(role.clone());
+            return Some(Cow::Borrowed(role));
         }
         let tools = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
         let allow = |names: &[&str]| vec![Rule { tools: tools(names), ..Rule::default() }];
-        match name {
-            "admin" => Some(Role { allow: allow(&["*"]), unasked: true, ..Role::default() }),
-            "user" => Some(Role { allow: allow(&USER), ..Role::default() }),
-            _ => None,
-        }
+        let built_in = match name {
+            "admin" => Role { allow: allow(&["*"]), unasked: true, ..Role::default() },
+            "user" => Role { allow: allow(&USER), ..Role::default() },
+            _ => return None,
+        };
+        Some(Cow::Owned(built_in))
     }
 }

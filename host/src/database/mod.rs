@@ -41,6 +41,10 @@ struct Inner {
 }
 
 impl Database {
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
     pub fn at(path: &Path) -> Self {
         Self(Arc::new(Inner { path: path.to_owned(), connection: OnceLock::new() }))
     }

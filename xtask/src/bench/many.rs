@@ -132,6 +132,7 @@ fn record(table: &mut Table, windlass: &Path) -> Result<()> {
     let rows = ROWS.to_string();
     let mut fill = command::cargo();
     fill.args(["run", "--release", "--quiet", "-p", "windlass", "--example", "record"]);
+    let fill = host::with_bundle(&mut fill, host::RELEASE)?;
     command::succeed(fill.arg("--").arg(&state).arg(&rows))?;
     let written = ROWS as f64 / start.elapsed().as_secs_f64();
     table.push(&Figure::told("10,000,000 rows: written", "/s", written));
