@@ -29,7 +29,7 @@ async fn flush(audit: &Audit) -> anyhow::Result<()> {
     audit.flush().await.map_err(|failure| anyhow::anyhow!("it is not written: {failure:?}"))
 }
 
-/// 200 callers and 50 tools, one call of twenty fails, and one caller called once.
+/// 200 callers and 50 tools, one call of nineteen fails, and one caller called once.
 fn event(number: u64) -> Event {
     let caller =
         if number == 1000 { "rare".to_owned() } else { format!("caller-{}", number % 200) };
@@ -41,7 +41,7 @@ fn event(number: u64) -> Event {
         arguments: Arguments::new(format!(
             r#"{{"path":"/workspace/file-{number}","text":"hello"}}"#
         )),
-        error: (number / 3).is_multiple_of(20).then(|| "NOT_FOUND: it is not there".to_owned()),
+        error: number.is_multiple_of(19).then(|| "NOT_FOUND: it is not there".to_owned()),
         effects: vec![format!("workspace write {number:08x}")],
         duration_us: 90 + number % 1000,
         bytes: 200,

@@ -183,3 +183,20 @@ fn a_container_without_a_bound_has_no_place_in_a_quota() {
     );
     assert!(swept.theirs().is_empty());
 }
+
+#[test]
+fn what_was_made_for_one_caller_is_not_there_for_another() {
+    let mark = format!("quota-theirs-{}", std::process::id());
+    let Some((_swept, host)) = together("containers = 9", &mark) else { return };
+    let [ann, bob] = ["ann", "bob"].map(|name| Caller::new(&host.setup, name, &["admin"]));
+    let name = format!("{mark}-ann");
+    assert_eq!(created(&ann, &host, &name, json!({}))["isError"], false);
+    let listed = |caller: &Caller| text_of(&caller.call(&host, "list-containers", json!({})));
+    assert!(listed(&ann).contains(&name));
+    assert!(!listed(&bob).contains(&name), "bob sees what was made for ann");
+    for tool in ["stop-container", "remove-container", "get-logs"] {
+        let told = failure(&bob.call(&host, tool, json!({"container_name": name})));
+        assert!(told.contains("there is no container"), "{tool}: {told}");
+    }
+    assert!(listed(&ann).contains(&name));
+}

@@ -34,8 +34,8 @@ pub use beside::Beside;
 pub use containers::{AskedContainer, Named, NewContainer};
 pub use egress::{PROXY_PORT, Peer};
 pub use engine::{
-    BindPlace, Breach, Entering, Fetching, FilePlace, Kind, Looking, NewNetwork, NewTheirs,
-    NewVolume, Theirs,
+    BindPlace, Breach, Entering, Fetching, FilePlace, Kind, Looking, MADE_FOR, NewNetwork,
+    NewTheirs, NewVolume, Theirs,
 };
 pub use images::Image;
 pub use jobs::{AskedJob, JobsOf, NewJob, Note, page_of_jobs};

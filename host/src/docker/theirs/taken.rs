@@ -6,10 +6,9 @@ use bollard::models::ContainerSummary;
 use super::super::Docker;
 use crate::{
     error::Result,
-    policy::{NewTheirs, Taken},
+    policy::{MADE_FOR, NewTheirs, Taken},
 };
 
-const FOR: &str = "windlass.for";
 /// Which host has made it. What is the host's own has another label for that.
 const HOST: &str = "windlass.host";
 const CPUS: &str = "windlass.cpus";
@@ -18,7 +17,7 @@ const MEMORY: &str = "windlass.memory-mib";
 impl Docker {
     /// All that there is of what was made for a caller, running or not: what is stopped can be started at any time.
     pub async fn taken_for(&self, caller: &str) -> Result<Vec<Taken>> {
-        let listed = self.summaries(&[(FOR, caller), (HOST, &self.shared.instance)]).await?;
+        let listed = self.summaries(&[(MADE_FOR, caller), (HOST, &self.shared.instance)]).await?;
         Ok(listed.into_iter().map(taken).collect())
     }
 
@@ -27,7 +26,7 @@ impl Docker {
         let number = |it: Option<f64>| it.map(|it| it.to_string()).unwrap_or_default();
         let Taken { cpus, memory_mib, .. } = wanted.takes();
         let values = [
-            (FOR, caller.to_owned()),
+            (MADE_FOR, caller.to_owned()),
             (HOST, self.shared.instance.clone()),
             (CPUS, number(cpus)),
             (MEMORY, number(memory_mib)),

@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use super::{Approved, Image, Policy, images::matches, processes::check_words};
+use super::{Approved, Image, LOCAL, Policy, images::matches, processes::check_words};
 use crate::{
     capability::engine::Command,
     config::EngineGrant,
@@ -22,6 +22,8 @@ pub use walls::Breach;
 
 /// What the host itself keeps in an engine carries a label of this name.
 const OURS: &str = "windlass.instance";
+/// What was made for a caller carries a label of this name, with the caller's space.
+pub const MADE_FOR: &str = "windlass.for";
 /// Names of ours begin with this.
 const OUR_NAMES: &str = "windlass.";
 /// The most that is read at once of what a container or a command prints.
@@ -95,7 +97,9 @@ impl Policy {
     fn check_reach(&self, theirs: &Theirs) -> Result<()> {
         let grant = self.engine("engine.inspect")?;
         let Theirs { kind, name, labels, .. } = theirs;
-        if labels.contains_key(OURS) {
+        // Whoever started the host has all of it.
+        let made_for = labels.get(MADE_FOR).filter(|_| self.caller() != LOCAL);
+        if labels.contains_key(OURS) || made_for.is_some_and(|it| it != self.caller()) {
             return Err(not_found(format!("there is no {} `{name}`", kind.word())));
         }
         self.check_name(grant, *kind, name, labels)
