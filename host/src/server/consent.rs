@@ -24,6 +24,8 @@ use crate::{
 const CONFIRM: &str = "confirm";
 /// Before the guest's state, once the user has agreed.
 const AGREED: &str = "agreed:";
+/// Before the guest's state, while nobody has. A guest writes what it likes behind one of these, and none of them.
+const TRYING: &str = "trying:";
 /// Before what the guest was to get, while the user is asked.
 const ASKING: &str = "asking:";
 /// As much of the arguments as anybody reads in a question.
@@ -56,6 +58,7 @@ impl Round {
         let agreed = matches!(said, Some(Answer::Given(_)));
         let Some(kept) = answers.state.strip_prefix(ASKING) else {
             // The guest's own question, with which it ends by itself where the answer is no.
+            answers.state = answers.state.strip_prefix(TRYING).unwrap_or_default().to_owned();
             return Ok(match agreed {
                 true => Self::Real(Some(answers)),
                 false => Self::Trial(Some(answers), Arc::default()),
@@ -95,15 +98,19 @@ impl Round {
             Self::Trial(answers, changes) if changes.load(Ordering::Relaxed) => {
                 Ok(Outcome::Ask(question(answers, tool, arguments)))
             }
-            Self::Trial(..) => came,
-            Self::Real(_) => came.map(|outcome| match outcome {
-                Outcome::Ask(questions) => Outcome::Ask(Questions {
-                    state: format!("{AGREED}{}", questions.state),
-                    ..questions
-                }),
-                other => other,
-            }),
+            Self::Trial(..) => came.map(|outcome| before_state(TRYING, outcome)),
+            Self::Real(_) => came.map(|outcome| before_state(AGREED, outcome)),
         }
+    }
+}
+
+/// The guest's questions, with the host's word before their state.
+fn before_state(word: &str, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Ask(questions) => {
+            Outcome::Ask(Questions { state: format!("{word}{}", questions.state), ..questions })
+        }
+        other => other,
     }
 }
 
@@ -141,4 +148,32 @@ fn question(answers: Option<Answers>, tool: &OfferedTool, arguments: &Value) -> 
     let form = Question::Form(Form { message, schema });
     let kept = serde_json::to_string(&Kept::new(answers)).unwrap_or_default();
     Questions { ask: vec![(CONFIRM.to_owned(), form)], state: format!("{ASKING}{kept}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The state in which the host keeps a question that a guest put with this one while it was tried.
+    fn kept(state: &str) -> String {
+        let asked = Outcome::Ask(Questions { ask: Vec::new(), state: state.to_owned() });
+        match before_state(TRYING, asked) {
+            Outcome::Ask(questions) => questions.state,
+            _ => panic!("it is no question any more"),
+        }
+    }
+
+    #[test]
+    fn no_guest_writes_itself_the_user_s_yes() {
+        for state in
+            ["", "a", "agreed:", "agreed:a", "asking:{\"state\":\"\",\"given\":[]}", "trying:"]
+        {
+            for name in ["which", CONFIRM] {
+                let given = vec![(name.to_owned(), Answer::Given("{}".to_owned()))];
+                let round = Round::new(Some(Answers { given, state: kept(state) })).unwrap();
+                assert_eq!(round.trial().is_none(), name == CONFIRM, "{state} {name}");
+                assert_eq!(round.answers().unwrap().state, state);
+            }
+        }
+    }
 }
