@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Opening, output};
+use super::{open::Common, output};
 use crate::{
     audit::{self, Audit, Event, Kind, Place, Point},
     database::TrailQuery,
@@ -33,16 +33,6 @@ enum Act {
     Head(Common),
     /// Takes rows away into an archive, from which the rest goes on.
     Rotate(Rotate),
-}
-
-/// What each of them takes.
-#[derive(Args)]
-struct Common {
-    #[command(flatten)]
-    opening: Opening,
-    /// JSON, for programs.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args)]
@@ -127,14 +117,6 @@ impl Common {
     fn place(&self) -> anyhow::Result<Option<Place>> {
         let place = self.opening.state.record()?;
         Ok(place.trail.exists().then_some(place))
-    }
-
-    fn print(&self, value: &Value, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        if self.json {
-            return output::print_json(value);
-        }
-        output::print(&text());
-        Ok(())
     }
 }
 

@@ -8,8 +8,9 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
+use serde::Serialize;
 
-use super::{State, inherited, log};
+use super::{State, inherited, log, output};
 use crate::{
     bundled::Bundled,
     config::Config,
@@ -43,6 +44,30 @@ pub struct Opening {
     /// Offers three constant tools that find, describe and call all others.
     #[arg(long, env = "WINDLASS_META_TOOLS")]
     meta_tools: bool,
+}
+
+/// What commands take that look at what the host keeps.
+#[derive(Args)]
+pub(super) struct Common {
+    #[command(flatten)]
+    pub(super) opening: Opening,
+    /// JSON, for programs.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Common {
+    pub(super) fn print(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        if self.json {
+            return output::print_json(value);
+        }
+        output::print(&text());
+        Ok(())
+    }
 }
 
 impl Opening {

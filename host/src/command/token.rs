@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{Opening, output};
+use super::{open::Common, output};
 use crate::{
     access::Token as Kept,
     database::Database,
@@ -17,16 +17,6 @@ use crate::{
 pub(super) struct Token {
     #[command(subcommand)]
     act: Act,
-}
-
-/// What each of the commands takes.
-#[derive(Args)]
-struct Common {
-    #[command(flatten)]
-    opening: Opening,
-    /// JSON, for programs.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -101,14 +91,6 @@ impl Common {
             return Ok(());
         }
         super::audit::note(&self.opening.state.record()?, act, effect).await
-    }
-
-    fn print(&self, rows: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        if self.json {
-            return output::print_json(rows);
-        }
-        output::print(&text());
-        Ok(())
     }
 }
 
